@@ -1,0 +1,1 @@
+"""Studies built on the app: presets, reproductions of published results, and benchmarks."""

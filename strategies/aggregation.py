@@ -1,0 +1,141 @@
+"""One aggregation of client updates: robust weights, performance-aware tilt, norm matching.
+
+Equations (7) to (9) of PAwBRoFL (Fernando, Xiong, Patel, Stoll)::
+
+    g_BR   = sum_i q_i g_i                     q from a robust weighting          (7)
+    g_PABR = sum_i q_i softmax(z)_i g_i        z_i = q_i gap_i / mu               (8)
+    g_hat  = |g_BR| g_PABR / |g_PABR|                                             (9)
+
+The updates are read twice: for their Gramian and for the final weighted sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .gramian import Gramian, gramian_of, weighted_sum
+from .performance_aware import PerformanceAware
+from .updates import ClientUpdates, FloatArray, Updates
+from .weightings import Weighting, weighting_named
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """What came out of one aggregation of m updates.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (d,), or list of arrays
+        ``g_hat``, in the form, shapes and dtypes of one client's update.
+    robust_weights : ndarray of shape (m,), float64
+        q, summing to one. With blocks, their mean over the coordinates.
+    weights : ndarray of shape (m,), float64
+        What each update was multiplied with in ``mean``. With blocks, their mean over the coordinates.
+    """
+
+    mean: Any
+    robust_weights: FloatArray
+    weights: FloatArray
+
+
+def aggregate(
+    updates: Updates,
+    weighting: Weighting,
+    loss_gaps: Sequence[float] | FloatArray | None = None,
+    performance: PerformanceAware | None = None,
+    block_size: int | None = None,
+) -> Aggregation:
+    """Aggregate client updates robustly and, if asked, with an eye to how each client is served.
+
+    Parameters
+    ----------
+    updates : ndarray of shape (m, d), or sequence of m sequences of arrays
+        The clients' updates, any floating dtype. An update that holds NaN, infinity or numbers whose
+        squares overflow float64 gets no weight.
+    weighting : Weighting
+        Finds the robust weights q.
+    loss_gaps : array-like of shape (m,), optional
+        The clients' optimality gaps. Without them nothing is tilted.
+    performance : PerformanceAware, optional
+        The tilt. Without it, ``mean`` is ``g_BR``.
+    block_size : int, optional
+        Aggregate every block of that many coordinates of every array on its own, as the authors'
+        code does with 1000. By default the whole update is one block.
+
+    Returns
+    -------
+    Aggregation
+
+    Raises
+    ------
+    ValueError
+        For updates of differing shapes, a wrong number of gaps, a block size below 1, or where no
+        update is finite.
+    """
+    rows = ClientUpdates(updates)
+    m = rows.num_clients
+    gaps = None if loss_gaps is None else np.asarray(loss_gaps, dtype=np.float64)
+    if gaps is not None and gaps.shape != (m,):
+        raise ValueError(f"loss_gaps must hold one number for each of {m} updates, got {gaps.shape}")
+    if block_size is not None and block_size < 1:
+        raise ValueError(f"block_size must be at least 1, got {block_size}")
+    usable = rows.finite_clients()
+    if not len(usable):
+        raise ValueError("updates must hold at least one client's finite update, got none")
+    finite_rows = rows.select(usable)
+    mean = rows.empty_flat()
+    robust_weights, weights = np.zeros(m), np.zeros(m)
+    for blocks in rows.blocks(block_size):
+        share = sum(len(block) for block in blocks) / rows.num_coordinates
+        gramian = gramian_of(finite_rows, blocks)
+        q = weighting(gramian.shifted)
+        final = q
+        if performance is not None and gaps is not None:
+            final = norm_matched(gramian, q, performance(q, gaps[usable]))
+        weighted_sum(finite_rows, blocks, final, mean)
+        robust_weights[usable] += share * q
+        weights[usable] += share * final
+    return Aggregation(rows.in_their_form(mean), robust_weights, weights)
+
+
+def norm_matched(gramian: Gramian, q: FloatArray, tilted: FloatArray) -> FloatArray:
+    """Scale tilted weights so that their sum of updates is as long as that of q: equation (9).
+
+    Where the tilted sum vanishes there is no direction to keep, and q is returned.
+    """
+    length = gramian.norm_of_sum(tilted)
+    if length == 0:
+        return q
+    return tilted * (gramian.norm_of_sum(q) / length)
+
+
+def robust_mean(
+    updates: NDArray[Any] | Sequence[Sequence[NDArray[Any]]],
+    method: str = "no-regret",
+    epsilon: float = 0.2,
+    **options: Any,
+) -> Aggregation:
+    """Return the robust mean of client updates, without any tilt.
+
+    Parameters
+    ----------
+    updates : ndarray of shape (m, d), or sequence of m sequences of arrays
+        The clients' updates.
+    method : str, default "no-regret"
+        One of the names in `strategies.WEIGHTINGS`.
+    epsilon : float, default 0.2
+        The fraction of malicious clients to withstand.
+    **options
+        Further options of that weighting.
+
+    Raises
+    ------
+    ValueError
+        For an unknown method or option, or an argument out of its range.
+    """
+    return aggregate(updates, weighting_named(method, epsilon=epsilon, **options))

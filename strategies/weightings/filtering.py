@@ -1,0 +1,72 @@
+"""Filtering: down-weight what lies far along the direction of largest variance until little is left.
+
+Algorithm 2 of PAwBRoFL (Fernando, Xiong, Patel, Stoll); from Diakonikolas et al., "Being robust (in
+high dimensions) can be practical" (ICML 2017) and Zhu et al., "Byzantine-robust federated learning
+with optimal statistical rates" (AISTATS 2023).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..updates import FloatArray
+from .spectrum import top_direction
+from .threshold import stopping_threshold
+from .weighting import Weighting, check_epsilon
+
+
+@dataclass(frozen=True)
+class Filtering(Weighting):
+    """Robust weights by iterated soft filtering.
+
+    While ``||Cov_q||_2 > xi``: multiply each weight by ``1 - g_i / max g``, where ``g`` are the
+    quasi-gradients, and normalise. The farthest update drops out in every step, so at most m - 1
+    steps are taken.
+
+    Parameters
+    ----------
+    epsilon : float, default 0.2
+        The fraction of malicious clients to withstand; at least 0 and below 0.5.
+    xi : float, optional
+        The covariance norm at which to stop, in squared units of the updates. By default it is
+        estimated (`stopping_threshold`).
+    max_iterations : int, optional
+        Steps after which to stop in any case. By default ``2 floor(epsilon m)``, as the authors do:
+        with more, honest clients are removed.
+
+    Raises
+    ------
+    ValueError
+        For an argument out of its range.
+    """
+
+    epsilon: float = 0.2
+    xi: float | None = None
+    max_iterations: int | None = None
+
+    def __post_init__(self) -> None:
+        check_epsilon(self.epsilon)
+        if self.xi is not None and not self.xi >= 0:
+            raise ValueError(f"xi must be at least 0, got {self.xi}")
+        if self.max_iterations is not None and self.max_iterations < 0:
+            raise ValueError(f"max_iterations must be at least 0, got {self.max_iterations}")
+
+    def __call__(self, gramian: FloatArray) -> FloatArray:
+        """Return the weights that are left when the updates spread no more than honest ones."""
+        m = len(gramian)
+        xi = stopping_threshold(gramian, self.epsilon) if self.xi is None else self.xi
+        steps = 2 * int(self.epsilon * m) if self.max_iterations is None else self.max_iterations
+        q = np.full(m, 1 / m)
+        for _ in range(min(steps, m - 1)):
+            kept = np.flatnonzero(q)
+            eigenvalue, quasi_gradients = top_direction(gramian[np.ix_(kept, kept)], q[kept])
+            farthest = quasi_gradients.max()
+            if eigenvalue <= xi or farthest == 0:
+                break
+            remaining = q[kept] * (1 - quasi_gradients / farthest)
+            if remaining.sum() <= 0:
+                break
+            q[kept] = remaining / remaining.sum()
+        return q
