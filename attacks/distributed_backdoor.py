@@ -1,0 +1,80 @@
+"""The distributed backdoor attack (DBA).
+
+Xie, Huang, Chen, Li, "DBA: Distributed backdoor attacks against federated learning" (ICLR 2020): the
+global trigger is split into local patterns. Each attacker stamps its own pattern on a part of every
+batch and relabels that part to the target class, and scales its update so that the backdoor survives
+the average. The whole trigger then works on the global model although no attacker ever used it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from .attack import Attack
+from .backdoor_trigger import NUM_PATTERNS, BackdoorTrigger
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistributedBackdoor(Attack):
+    """One attacker of a distributed backdoor.
+
+    Parameters
+    ----------
+    attacker : int
+        The attacker's number among the malicious clients; it stamps local pattern
+        ``attacker mod 4``.
+    target : int, default 2
+        The class that triggered images shall be given.
+    poison_fraction : float, default 20 / 64
+        Share of each batch that is stamped and relabelled, rounded up to whole images; above 0, at
+        most 1.
+    scale : float, default 5.0
+        What the update is multiplied with, above 0.
+    trigger : BackdoorTrigger
+        Where the patterns lie.
+    first_round, last_round
+        Those of `Attack`.
+
+    Raises
+    ------
+    ValueError
+        For an argument out of its range.
+    """
+
+    attacker: int
+    target: int = 2
+    poison_fraction: float = 20 / 64
+    scale: float = 5.0
+    trigger: BackdoorTrigger = BackdoorTrigger()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.attacker < 0:
+            raise ValueError(f"attacker must be at least 0, got {self.attacker}")
+        if self.target < 0:
+            raise ValueError(f"target must be a class, at least 0, got {self.target}")
+        if not 0 < self.poison_fraction <= 1:
+            raise ValueError(
+                f"poison_fraction must be above 0 and at most 1, got {self.poison_fraction}"
+            )
+        if not self.scale > 0:
+            raise ValueError(f"scale must be above 0, got {self.scale}")
+
+    def poison_batch(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Stamp the local pattern on the first images of a (shuffled) batch and relabel them."""
+        count = math.ceil(self.poison_fraction * len(labels))
+        poisoned, relabelled = images.clone(), labels.clone()
+        poisoned[:count] = self.trigger.stamp(images[:count], [self.attacker % NUM_PATTERNS])
+        relabelled[:count] = self.target
+        return poisoned, relabelled
+
+    def poison_update(self, update: list[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Scale the update."""
+        return [(self.scale * array).astype(array.dtype) for array in update]

@@ -1,0 +1,11 @@
+"""What runs at a client: local training, its optimality gap, and the benign and malicious clients.
+
+Training is importable without Flower; the Flower clients are in `clients.benign` and
+`clients.malicious`.
+"""
+
+from __future__ import annotations
+
+from .local_training import LocalTraining, TrainingReport, train_and_measure
+
+__all__ = ["LocalTraining", "TrainingReport", "train_and_measure"]

@@ -1,0 +1,85 @@
+"""The benign client: trains on its own data and reports the optimality gap it closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from flwr.client import NumPyClient
+from flwr.common import Scalar
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from .local_training import LocalTraining, TrainingReport, train_and_measure
+from .model_arrays import arrays_of, load_arrays
+
+NDArrays = list[NDArray[Any]]
+
+
+class BenignClient(NumPyClient):
+    """A Flower client that trains a PyTorch model on tensors in memory.
+
+    Parameters
+    ----------
+    make_model : callable
+        Returns a new model; its weights do not matter.
+    inputs : Tensor of shape (n, ...)
+        The client's samples, on the device to train on.
+    labels : Tensor of shape (n,), int64
+        Their classes, on the same device.
+    training : LocalTraining
+        Epochs, batch size, learning rate.
+    partition_id : int
+        The client's own number, reported as a metric and part of the seed of its batches.
+    seed : int
+        The run's seed. Together with round and number it fixes the order of all batches.
+    """
+
+    def __init__(
+        self,
+        make_model: Callable[[], nn.Module],
+        inputs: Tensor,
+        labels: Tensor,
+        training: LocalTraining,
+        *,
+        partition_id: int,
+        seed: int,
+    ) -> None:
+        self.make_model = make_model
+        self.inputs = inputs
+        self.labels = labels
+        self.training = training
+        self.partition_id = partition_id
+        self.seed = seed
+
+    def fit(
+        self, parameters: NDArrays, config: dict[str, Scalar]
+    ) -> tuple[NDArrays, int, dict[str, Scalar]]:
+        """Train the received model; ``config`` holds the number of the round as ``server_round``."""
+        model = self.make_model().to(self.inputs.device)
+        load_arrays(model, parameters)
+        report = self.train(model, int(config["server_round"]))
+        return arrays_of(model), report.num_examples, self.metrics(report)
+
+    def train(self, model: nn.Module, server_round: int) -> TrainingReport:
+        """Train a model in place on this client's samples."""
+        generator = batch_order(self.seed, server_round, self.partition_id)
+        return train_and_measure(model, self.inputs, self.labels, self.training, generator)
+
+    def metrics(self, report: TrainingReport) -> dict[str, Scalar]:
+        """Return the fit metrics: the gap, both losses, number of samples and the client's number."""
+        return {
+            "loss_gap": report.loss_gap,
+            "loss_before": report.loss_before,
+            "loss_after": report.loss_after,
+            "num_examples": report.num_examples,
+            "partition_id": self.partition_id,
+        }
+
+
+def batch_order(seed: int, server_round: int, partition_id: int) -> torch.Generator:
+    """Return the random generator of one client's batches in one round."""
+    words = np.random.SeedSequence([seed, server_round, partition_id]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(words[0]) >> 1)

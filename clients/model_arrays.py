@@ -1,0 +1,34 @@
+"""A PyTorch model's state as the list of NumPy arrays that Flower sends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+
+def arrays_of(model: nn.Module) -> list[NDArray[Any]]:
+    """Return copies of a model's parameters and buffers, in the order of its state dict."""
+    return [tensor.detach().cpu().numpy().copy() for tensor in model.state_dict().values()]
+
+
+@torch.no_grad()
+def load_arrays(model: nn.Module, arrays: Sequence[NDArray[Any]]) -> None:
+    """Copy arrays into a model's parameters and buffers, in the order of its state dict.
+
+    Raises
+    ------
+    ValueError
+        Where number or shapes differ from the model's.
+    """
+    state = model.state_dict()
+    if len(arrays) != len(state):
+        raise ValueError(f"the model has {len(state)} arrays, got {len(arrays)}")
+    for (name, tensor), array in zip(state.items(), arrays, strict=True):
+        if tuple(tensor.shape) != array.shape:
+            raise ValueError(f"{name} has shape {tuple(tensor.shape)}, got {array.shape}")
+        tensor.copy_(torch.from_numpy(np.ascontiguousarray(array)).reshape(tensor.shape))

@@ -1,0 +1,1 @@
+"""The Flower app: its configuration, data, model, ServerApp, ClientApp, records and command."""

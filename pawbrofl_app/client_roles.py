@@ -1,0 +1,32 @@
+"""Which clients are malicious, and what each of them does."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from attacks import Attack, DistributedBackdoor
+
+from .run_config import RunConfig
+
+
+def malicious_clients(config: RunConfig) -> list[int]:
+    """Return the numbers of the malicious clients, ascending; a draw that the run's seed fixes."""
+    random = np.random.default_rng([config.seed, config.num_clients, config.num_malicious])
+    chosen = random.choice(config.num_clients, size=config.num_malicious, replace=False)
+    return sorted(int(client) for client in chosen)
+
+
+def attack_of(config: RunConfig, partition_id: int) -> Attack | None:
+    """Return the attack of one client, or None for a benign one."""
+    malicious = malicious_clients(config)
+    if partition_id not in malicious:
+        return None
+    return DistributedBackdoor(
+        attacker=malicious.index(partition_id),
+        target=config.target_label,
+        poison_fraction=config.poison_fraction,
+        scale=config.attack_scale,
+        trigger=config.trigger,
+        first_round=config.attack_first_round,
+        last_round=config.attack_last_round or None,
+    )

@@ -1,0 +1,70 @@
+"""Sampling that a seed fixes, although node ids are drawn anew in every federation.
+
+Clients are asked once for their own number and put in its order before the draw. A client that lies
+about its number changes which honest clients are drawn, but gains no better chance for itself.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from flwr.common import GetPropertiesIns
+from flwr.server.client_manager import SimpleClientManager
+from flwr.server.client_proxy import ClientProxy
+from flwr.server.criterion import Criterion
+
+CLIENT_ID_KEY = "partition_id"
+ASKED_AT_ONCE = 16
+
+
+class SeededClientManager(SimpleClientManager):
+    """Flower's client manager with a reproducible draw.
+
+    Parameters
+    ----------
+    seed : int
+        Fixes all draws, together with how many there were before.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+        self.num_draws = 0
+        self._numbers: dict[str, int] = {}
+
+    def sample(
+        self,
+        num_clients: int,
+        min_num_clients: int | None = None,
+        criterion: Criterion | None = None,
+    ) -> list[ClientProxy]:
+        """Wait for enough clients and draw some of them without replacement."""
+        self.wait_for(num_clients if min_num_clients is None else min_num_clients)
+        clients = [
+            client
+            for client in list(self.clients.values())
+            if criterion is None or criterion.select(client)
+        ]
+        if num_clients >= len(clients):
+            return clients
+        self._ask_for_numbers(clients)
+        clients.sort(key=lambda client: (self._numbers[client.cid], client.cid))
+        random = np.random.default_rng([self.seed, self.num_draws])
+        self.num_draws += 1
+        chosen = random.choice(len(clients), size=num_clients, replace=False)
+        return [clients[index] for index in sorted(chosen)]
+
+    def _ask_for_numbers(self, clients: list[ClientProxy]) -> None:
+        unknown = [client for client in clients if client.cid not in self._numbers]
+        with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+            for client, number in zip(unknown, pool.map(_own_number, unknown), strict=True):
+                self._numbers[client.cid] = number
+
+
+def _own_number(client: ClientProxy) -> int:
+    try:
+        answer = client.get_properties(GetPropertiesIns({}), timeout=None, group_id=None)
+        return int(answer.properties[CLIENT_ID_KEY])
+    except (KeyError, TypeError, ValueError):
+        return 2**63  # who does not say sorts last

@@ -1,0 +1,99 @@
+"""Progress within a round: how many clients are done and how long the others will take."""
+
+from __future__ import annotations
+
+import threading
+import time
+from logging import INFO
+
+from flwr.common import (
+    DisconnectRes,
+    EvaluateIns,
+    EvaluateRes,
+    FitIns,
+    FitRes,
+    GetParametersIns,
+    GetParametersRes,
+    GetPropertiesIns,
+    GetPropertiesRes,
+    ReconnectIns,
+)
+from flwr.common.logger import log
+from flwr.server.client_proxy import ClientProxy
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class RoundProgress:
+    """Counts the replies of one round and logs a line now and then.
+
+    Parameters
+    ----------
+    server_round : int
+    num_clients : int
+        How many replies are expected.
+    """
+
+    def __init__(self, server_round: int, num_clients: int) -> None:
+        self.server_round = server_round
+        self.num_clients = num_clients
+        self._last_line = self._first_reply = time.perf_counter()
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def watch(self, client: ClientProxy) -> ClientProxy:
+        """Return a client that does the same and whose fit is counted here."""
+        return _WatchedClient(client, self)
+
+    def count(self) -> None:
+        """Count one reply and log a line if the last one is long ago."""
+        with self._lock:
+            now = time.perf_counter()
+            self._done += 1
+            if self._done == 1:
+                self._first_reply = now
+            elif now - self._last_line >= SECONDS_BETWEEN_LINES and self._done < self.num_clients:
+                self._last_line = now
+                # Counted from the first reply on, as before it the engine may have been starting.
+                pace = (now - self._first_reply) / (self._done - 1)
+                log(
+                    INFO,
+                    "round %s: %s of %s clients done, about %.0f s left",
+                    self.server_round,
+                    self._done,
+                    self.num_clients,
+                    pace * (self.num_clients - self._done),
+                )
+
+
+class _WatchedClient(ClientProxy):
+    def __init__(self, client: ClientProxy, progress: RoundProgress) -> None:
+        super().__init__(client.cid)
+        self._client = client
+        self._progress = progress
+
+    def fit(self, ins: FitIns, timeout: float | None, group_id: int | None) -> FitRes:
+        try:
+            return self._client.fit(ins, timeout, group_id)
+        finally:
+            self._progress.count()
+
+    def evaluate(
+        self, ins: EvaluateIns, timeout: float | None, group_id: int | None
+    ) -> EvaluateRes:
+        return self._client.evaluate(ins, timeout, group_id)
+
+    def get_properties(
+        self, ins: GetPropertiesIns, timeout: float | None, group_id: int | None
+    ) -> GetPropertiesRes:
+        return self._client.get_properties(ins, timeout, group_id)
+
+    def get_parameters(
+        self, ins: GetParametersIns, timeout: float | None, group_id: int | None
+    ) -> GetParametersRes:
+        return self._client.get_parameters(ins, timeout, group_id)
+
+    def reconnect(
+        self, ins: ReconnectIns, timeout: float | None, group_id: int | None
+    ) -> DisconnectRes:
+        return self._client.reconnect(ins, timeout, group_id)

@@ -1,0 +1,185 @@
+"""The run's settings: parsed once from Flower's run config, checked, and passed on as typed values.
+
+Every setting and its default stands in ``[tool.flwr.app.config]`` of pyproject.toml, with a comment.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from attacks import BackdoorTrigger
+
+AGGREGATORS = ("mean", "filtering", "no-regret")
+ATTACKS = ("none", "dba")
+DATASETS = ("digits", "mnist", "fashion-mnist")
+DEVICES = ("auto", "cpu", "cuda")
+PARTITIONS = ("iid", "variable", "dirichlet")
+IMAGE_SIZE = 28
+NUM_CLASSES = 10
+
+
+class InvalidSetting(ValueError):
+    """A setting is unknown or out of its range. The message names it and the allowed values."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All settings of one run; in the run config their names have hyphens for underscores."""
+
+    seed: int
+    dataset: str
+    data_dir: str
+    partition: str
+    dirichlet_alpha: float
+    num_clients: int
+    fraction_fit: float
+    num_rounds: int
+    local_epochs: int
+    batch_size: int
+    learning_rate: float
+    device: str
+    aggregator: str
+    epsilon: float
+    performance_aware: bool
+    mu: float
+    bound_reports: bool
+    server_learning_rate: float
+    block_size: int
+    attack: str
+    malicious_fraction: float
+    attack_scale: float
+    poison_fraction: float
+    target_label: int
+    trigger_size: int
+    trigger_gap: int
+    trigger_shift: int
+    attack_first_round: int
+    attack_last_round: int
+    results_dir: str
+
+    @classmethod
+    def parse(cls, run_config: Mapping[str, Any]) -> RunConfig:
+        """Return the checked settings.
+
+        Raises
+        ------
+        InvalidSetting
+            Naming the setting, its value and what is allowed.
+        """
+        types = {field.name.replace("_", "-"): str(field.type) for field in fields(cls)}
+        for name in run_config:
+            if name not in types:
+                near = difflib.get_close_matches(name, types, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(types)}"
+                raise InvalidSetting(f"unknown setting {name!r}: {hint}")
+        missing = [name for name in types if name not in run_config]
+        if missing:
+            raise InvalidSetting(f"missing settings: {', '.join(missing)}")
+        values = {
+            name.replace("-", "_"): _typed(name, run_config[name], kind)
+            for name, kind in types.items()
+        }
+        config = cls(**values)
+        config._check()
+        return config
+
+    def as_settings(self) -> dict[str, str | int | float | bool]:
+        """Return the settings under their names in the run config."""
+        return {name.replace("_", "-"): value for name, value in asdict(self).items()}
+
+    @property
+    def trigger(self) -> BackdoorTrigger:
+        """The backdoor's trigger."""
+        return BackdoorTrigger(self.trigger_size, self.trigger_gap, self.trigger_shift)
+
+    @property
+    def num_malicious(self) -> int:
+        """How many clients are malicious; none without an attack."""
+        if self.attack == "none":
+            return 0
+        return round(self.malicious_fraction * self.num_clients)
+
+    def _check(self) -> None:
+        for name, allowed in _CHOICES.items():
+            if self._value(name) not in allowed:
+                raise self._invalid(name, f"one of {', '.join(allowed)}")
+        for name, (holds, allowed_range) in _RANGES.items():
+            if not holds(self._value(name)):
+                raise self._invalid(name, allowed_range)
+        if self.attack_last_round and self.attack_last_round < self.attack_first_round:
+            raise self._invalid("attack-last-round", "0 (no end) or at least attack-first-round")
+        for name, extent in (("height", self.trigger.height), ("width", self.trigger.width)):
+            if self.attack == "dba" and extent > IMAGE_SIZE:
+                raise InvalidSetting(
+                    f"trigger-size, trigger-gap and trigger-shift make a trigger of {name} {extent}, "
+                    f"but images have {IMAGE_SIZE} pixels"
+                )
+        for name in ("data-dir", "results-dir"):
+            path = str(self._value(name))
+            if path and not Path(path).is_absolute():
+                raise self._invalid(name, "an absolute path: a run does not start in your folder")
+
+    def _value(self, name: str) -> Any:
+        return getattr(self, name.replace("-", "_"))
+
+    def _invalid(self, name: str, allowed: str) -> InvalidSetting:
+        return InvalidSetting(f"{name} must be {allowed}, got {self._value(name)!r}")
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "dataset": DATASETS,
+    "partition": PARTITIONS,
+    "aggregator": AGGREGATORS,
+    "attack": ATTACKS,
+    "device": DEVICES,
+}
+
+_Range = tuple[Callable[[Any], bool], str]
+_POSITIVE: _Range = (lambda x: x > 0, "above 0")
+_AT_LEAST_1: _Range = (lambda x: x >= 1, "at least 1")
+_AT_LEAST_0: _Range = (lambda x: x >= 0, "at least 0")
+_SHARE: _Range = (lambda x: 0 < x <= 1, "above 0 and at most 1")
+_MINORITY: _Range = (lambda x: 0 <= x < 0.5, "at least 0 and below 0.5")
+
+_RANGES: dict[str, _Range] = {
+    "seed": (lambda x: 0 <= x < 2**31, "at least 0 and below 2**31"),
+    "dirichlet-alpha": _POSITIVE,
+    "num-clients": _AT_LEAST_1,
+    "fraction-fit": _SHARE,
+    "num-rounds": _AT_LEAST_1,
+    "local-epochs": _AT_LEAST_1,
+    "batch-size": _AT_LEAST_1,
+    "learning-rate": _POSITIVE,
+    "epsilon": _MINORITY,
+    "mu": _POSITIVE,
+    "server-learning-rate": _POSITIVE,
+    "block-size": _AT_LEAST_0,
+    "malicious-fraction": _MINORITY,
+    "attack-scale": _POSITIVE,
+    "poison-fraction": _SHARE,
+    "target-label": (lambda x: 0 <= x < NUM_CLASSES, f"at least 0 and below {NUM_CLASSES}"),
+    "trigger-size": _AT_LEAST_1,
+    "trigger-gap": _AT_LEAST_0,
+    "trigger-shift": _AT_LEAST_0,
+    "attack-first-round": _AT_LEAST_1,
+    "attack-last-round": _AT_LEAST_0,
+}
+
+
+def _typed(name: str, value: Any, kind: str) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind == "bool" and isinstance(value, bool):
+        return value
+    if kind == "str" and isinstance(value, str):
+        return value
+    if kind == "int" and is_number and float(value).is_integer():
+        return int(value)
+    if kind == "float" and is_number and math.isfinite(value):
+        return float(value)
+    expected = {"bool": "true or false", "str": "a text", "int": "a whole number"}
+    raise InvalidSetting(f"{name} must be {expected.get(kind, 'a finite number')}, got {value!r}")

@@ -1,0 +1,124 @@
+"""The ServerApp: checks the settings, trains with PAwBRoFL, evaluates, and writes the records."""
+
+from __future__ import annotations
+
+import time
+from logging import INFO
+
+from flwr.common import Context, FitIns, NDArrays, Parameters, Scalar, ndarrays_to_parameters
+from flwr.common.logger import log
+from flwr.server import ServerConfig
+from flwr.server.client_manager import ClientManager
+from flwr.server.client_proxy import ClientProxy
+from flwr.server.compat import start_grid
+from flwr.serverapp import Grid, ServerApp
+
+from clients.model_arrays import arrays_of, load_arrays
+from strategies import PAwBRoFL, PerformanceAware
+from strategies.weightings import weighting_named
+
+from .client_roles import malicious_clients
+from .client_sampling import CLIENT_ID_KEY, SeededClientManager
+from .datasets import load_dataset
+from .devices import training_device
+from .evaluation import evaluate
+from .figures import draw_figures
+from .model import initial_model
+from .partitions import client_indices
+from .progress import RoundProgress
+from .records import RunRecords
+from .run_config import RunConfig
+from .summary import RunSummary
+
+app = ServerApp()
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Run one federated training from the run config to the finished records."""
+    config = RunConfig.parse(context.run_config)
+    check_data(config)
+    malicious = malicious_clients(config)
+    records = RunRecords(config, malicious)
+    log(INFO, "Results go to %s", records.folder)
+    model = initial_model(config.seed)
+    start_grid(
+        grid=grid,
+        config=ServerConfig(num_rounds=config.num_rounds),
+        strategy=make_strategy(config, records, arrays_of(model)),
+        client_manager=SeededClientManager(config.seed),
+    )
+    finish(config, records, malicious)
+
+
+def check_data(config: RunConfig) -> None:
+    """Load (or download) the data and split it, so that what is wrong with it shows before round 1."""
+    load_dataset(config.dataset, config.data_dir)
+    client_indices(config)
+
+
+def make_strategy(
+    config: RunConfig, records: RunRecords, initial_arrays: NDArrays
+) -> TrackedPAwBRoFL:
+    """Return the strategy that the settings describe, recording and evaluating every round."""
+    model = initial_model(config.seed)
+    device = training_device(config.device)
+    images, labels = load_dataset(config.dataset, config.data_dir).test.as_inputs(device)
+    model.to(device)
+
+    def evaluate_round(
+        server_round: int, arrays: NDArrays, _: dict[str, Scalar]
+    ) -> tuple[float, dict[str, Scalar]]:
+        started = time.perf_counter()
+        load_arrays(model, arrays)
+        result = evaluate(model, images, labels, config.trigger, config.target_label)
+        records.add_round(server_round, result, time.perf_counter() - started)
+        if server_round == config.num_rounds:
+            records.save_model(model)
+        return result.loss, {
+            "accuracy": result.accuracy,
+            "attack_success_rate": result.attack_success_rate,
+        }
+
+    performance = PerformanceAware(config.mu, config.epsilon, config.bound_reports)
+    return TrackedPAwBRoFL(
+        epsilon=config.epsilon,
+        weighting=weighting_named(config.aggregator, epsilon=config.epsilon),
+        performance=performance if config.performance_aware else None,
+        server_learning_rate=config.server_learning_rate,
+        block_size=config.block_size or None,
+        client_id_key=CLIENT_ID_KEY,
+        on_round=records.add_clients,
+        fraction_fit=config.fraction_fit,
+        fraction_evaluate=0.0,
+        min_fit_clients=1,
+        min_evaluate_clients=0,
+        min_available_clients=config.num_clients,
+        initial_parameters=ndarrays_to_parameters(initial_arrays),
+        evaluate_fn=evaluate_round,
+        on_fit_config_fn=lambda server_round: {"server_round": server_round},
+    )
+
+
+class TrackedPAwBRoFL(PAwBRoFL):
+    """The strategy, with progress lines while a round's clients train."""
+
+    def configure_fit(
+        self, server_round: int, parameters: Parameters, client_manager: ClientManager
+    ) -> list[tuple[ClientProxy, FitIns]]:
+        """Sample clients and count their replies as they come in."""
+        instructions = super().configure_fit(server_round, parameters, client_manager)
+        progress = RoundProgress(server_round, len(instructions))
+        return [(progress.watch(client), ins) for client, ins in instructions]
+
+
+def finish(config: RunConfig, records: RunRecords, malicious: list[int]) -> None:
+    """Draw the figures, write the summary and log it."""
+    rounds, clients = records.rounds, records.clients
+    draw_figures(rounds, clients, records.folder / "figures")
+    summary = RunSummary.of(rounds, clients, malicious)
+    summary.save(records.folder / "summary.json")
+    log(INFO, "")
+    log(INFO, "[RESULT]")
+    for line in summary.lines(config, records.folder):
+        log(INFO, "\t%s", line)

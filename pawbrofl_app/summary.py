@@ -1,0 +1,77 @@
+"""A run in a few lines: what the final model achieves, and who was judged malicious against who was."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from .run_config import RunConfig
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What to compare runs by.
+
+    Attributes
+    ----------
+    test_accuracy, attack_success_rate : float
+        Of the final model.
+    largest_gap, largest_benign_gap : float
+        Largest reported optimality gap of the last round, over all and over benign clients.
+    malicious, judged_malicious : list of str
+        Who was malicious, and who was judged so in the last round.
+    precision, recall : float
+        Of that judgement over all clients and rounds; NaN where nobody was judged or was malicious.
+    """
+
+    test_accuracy: float
+    attack_success_rate: float
+    largest_gap: float
+    largest_benign_gap: float
+    malicious: list[str]
+    judged_malicious: list[str]
+    precision: float
+    recall: float
+
+    @classmethod
+    def of(cls, rounds: pd.DataFrame, clients: pd.DataFrame, malicious: list[int]) -> RunSummary:
+        """Summarise what `RunRecords` holds."""
+        last = rounds.iloc[-1]
+        final = clients[clients["round"] == clients["round"].max()]
+        judged, truly = clients["judged_malicious"], clients["truly_malicious"]
+        hits = float((judged & truly).sum())
+        return cls(
+            test_accuracy=float(last["test_accuracy"]),
+            attack_success_rate=float(last["attack_success_rate"]),
+            largest_gap=float(last["largest_gap"]),
+            largest_benign_gap=float(last["largest_benign_gap"]),
+            malicious=[str(client) for client in malicious],
+            judged_malicious=[str(client) for client in final["client"][final["judged_malicious"]]],
+            precision=hits / float(judged.sum()) if judged.any() else float("nan"),
+            recall=hits / float(truly.sum()) if truly.any() else float("nan"),
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the summary as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+    def lines(self, config: RunConfig, folder: Path) -> list[str]:
+        """Return the summary as lines for the log."""
+        tilt = f"tilt mu {config.mu:g}" if config.performance_aware else "no tilt"
+        found = ", ".join(self.judged_malicious) or "nobody"
+        truth = ", ".join(self.malicious) or "nobody"
+        return [
+            f"{config.dataset}, {config.num_clients} clients, {config.num_rounds} rounds, attack "
+            f"{config.attack}, {config.aggregator}, {tilt}, seed {config.seed}",
+            f"test accuracy          {self.test_accuracy:.4f}",
+            f"attack success rate    {self.attack_success_rate:.4f}",
+            f"largest optimality gap {self.largest_gap:.4f} (benign clients: "
+            f"{self.largest_benign_gap:.4f})",
+            f"malicious clients      {truth}",
+            f"judged malicious       {found} (last round); over all rounds precision "
+            f"{self.precision:.2f}, recall {self.recall:.2f}",
+            f"results are in         {folder}",
+        ]
