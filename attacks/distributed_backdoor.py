@@ -8,7 +8,6 @@ the average. The whole trigger then works on the global model although no attack
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +32,8 @@ class DistributedBackdoor(Attack):
     target : int, default 2
         The class that triggered images shall be given.
     poison_fraction : float, default 20 / 64
-        Share of each batch that is stamped and relabelled, rounded up to whole images; above 0, at
-        most 1.
+        Share of each batch that is stamped and relabelled, in whole images and at least one; above 0,
+        at most 1.
     scale : float, default 5.0
         What the update is multiplied with, above 0.
     trigger : BackdoorTrigger
@@ -69,7 +68,7 @@ class DistributedBackdoor(Attack):
 
     def poison_batch(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Stamp the local pattern on the first images of a (shuffled) batch and relabel them."""
-        count = math.ceil(self.poison_fraction * len(labels))
+        count = max(1, round(self.poison_fraction * len(labels)))
         poisoned, relabelled = images.clone(), labels.clone()
         poisoned[:count] = self.trigger.stamp(images[:count], [self.attacker % NUM_PATTERNS])
         relabelled[:count] = self.target

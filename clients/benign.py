@@ -63,6 +63,10 @@ class BenignClient(NumPyClient):
         report = self.train(model, int(config["server_round"]))
         return arrays_of(model), report.num_examples, self.metrics(report)
 
+    def get_properties(self, config: dict[str, Scalar]) -> dict[str, Scalar]:
+        """Return the client's own number, by which the server keeps clients in a stable order."""
+        return {"partition_id": self.partition_id}
+
     def train(self, model: nn.Module, server_round: int) -> TrainingReport:
         """Train a model in place on this client's samples."""
         generator = batch_order(self.seed, server_round, self.partition_id)

@@ -1,0 +1,71 @@
+"""The command refuses bad input before anything starts, in one line, and writes nothing."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pawbrofl_app import command
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("dataset='cifar'", "dataset must be one of digits, mnist, fashion-mnist"),
+        ("malicious-fraction=0.5", "malicious-fraction must be at least 0 and below 0.5"),
+        ("mu=0", "mu must be above 0"),
+        ("num-clients=2000", "num-clients must be at most 1437"),
+        ("num-client=5", "unknown setting 'num-client': did you mean 'num-clients'?"),
+        ("missing.toml", "is not a file"),
+        ("mu==", "neither a .toml file nor key=value pairs"),
+    ],
+)
+def test_bad_settings_are_named_in_one_line(
+    settings: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(subprocess, "Popen", None)
+    assert command.main(["run", "--run-config", settings]) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("error: ")
+    assert message in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_results_folder_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(subprocess, "Popen", None)
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert command.main(["run", "-c", "results-dir='mine'"]) == 2
+    assert "nothing was written over" in capsys.readouterr().err
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_missing_data_without_network_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_network(*_: object, **__: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("urllib.request.urlopen", no_network)
+    monkeypatch.chdir(tmp_path)
+    assert command.main(["run", "-c", "dataset='mnist' data-dir='data'"]) == 2
+    errors = capsys.readouterr().err
+    assert "data-dir" in errors
+    assert str(tmp_path / "data") in errors
+
+
+def test_later_settings_win_and_paths_become_absolute(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('mu = 0.5\naggregator = "filtering"\n')
+    config = command.read_settings(["mine.toml", "mu=0.7 data-dir='d'"], tmp_path)
+    assert (config.mu, config.aggregator) == (0.7, "filtering")
+    assert config.data_dir == str(tmp_path / "d")
+    assert config.results_dir.startswith(str(tmp_path / "results"))

@@ -1,0 +1,73 @@
+"""The paper's network, and what the server measures of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from attacks import BackdoorTrigger
+from pawbrofl_app.client_roles import attack_of, malicious_clients
+from pawbrofl_app.evaluation import evaluate
+from pawbrofl_app.model import ConvolutionalNetwork, initial_model
+from pawbrofl_app.run_config import RunConfig
+
+
+def test_the_network_has_319520_parameters() -> None:
+    assert sum(p.numel() for p in ConvolutionalNetwork().parameters()) == 319_520
+    assert ConvolutionalNetwork()(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+
+
+def test_the_initial_model_is_drawn_from_the_seed_and_leaves_the_generator_alone() -> None:
+    state = torch.random.get_rng_state()
+    first, again, other = (
+        nn.utils.parameters_to_vector(initial_model(seed).parameters()) for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+class Backdoored(nn.Module):
+    """Classifies by the brightest of ten pixels in the last row, or as 2 where the trigger is."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores = images[:, 0, 27, :10].clone()
+        triggered = (images[:, 0, 0, :4] == 1).all(dim=1) & (images[:, 0, 3, 6:10] == 1).all(dim=1)
+        scores[triggered, 2] = 10.0
+        return scores
+
+
+def images_of(classes: list[int]) -> Tensor:
+    images = torch.zeros(len(classes), 1, 28, 28)
+    for image, label in zip(images, classes, strict=True):
+        image[0, 27, label] = 0.5
+    return images
+
+
+def test_attack_success_counts_only_images_of_other_classes() -> None:
+    shown, labels = [0, 1, 2, 2, 2, 5], torch.tensor([0, 1, 2, 2, 3, 4])
+    result = evaluate(Backdoored(), images_of(shown), labels, BackdoorTrigger(), target=2)
+    assert result.accuracy == pytest.approx(4 / 6)
+    assert result.attack_success_rate == 1.0
+    clean = nn.Sequential(Backdoored())
+    elsewhere = BackdoorTrigger(shift=10)
+    missed = evaluate(clean, images_of(shown), labels, elsewhere, target=2)
+    assert missed.attack_success_rate == pytest.approx(1 / 4), "the one 3 that looks like a 2"
+
+
+def test_malicious_clients_are_drawn_from_the_seed(defaults: dict[str, Any]) -> None:
+    config = RunConfig.parse(defaults)
+    malicious = malicious_clients(config)
+    assert len(malicious) == 4
+    assert malicious == malicious_clients(config)
+    attacks = [attack_of(config, client) for client in range(20)]
+    assert [client for client, attack in enumerate(attacks) if attack] == malicious
+    numbers = [getattr(attacks[client], "attacker", None) for client in malicious]
+    assert numbers == [0, 1, 2, 3]
+    draws = {
+        tuple(malicious_clients(RunConfig.parse(defaults | {"seed": seed}))) for seed in range(9)
+    }
+    assert len(draws) > 1

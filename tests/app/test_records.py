@@ -1,0 +1,102 @@
+"""Records, summary and figures of a run, from two rounds of made-up diagnostics."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from matplotlib.image import imread
+from torch import nn
+
+from pawbrofl_app.evaluation import Evaluation
+from pawbrofl_app.figures import draw_figures
+from pawbrofl_app.records import RunRecords
+from pawbrofl_app.run_config import InvalidSetting, RunConfig
+from pawbrofl_app.summary import RunSummary
+from strategies.diagnostics import ClientDiagnostics, RoundDiagnostics
+
+
+def diagnostics(server_round: int) -> RoundDiagnostics:
+    clients = (
+        ClientDiagnostics("0", 0.5, 0.4, 0.2, False, 70),
+        ClientDiagnostics("1", 0.5, 0.6, 0.3, False, 71),
+        ClientDiagnostics("2", 0.0, 0.0, 4.0, True, 72),
+        ClientDiagnostics("3", 0.0, 0.0, math.nan, True, 73, "array 0 holds NaN or infinity"),
+    )
+    return RoundDiagnostics(server_round, clients, 1.5, 0.25)
+
+
+@pytest.fixture
+def records(tmp_path: Path, defaults: dict[str, Any]) -> RunRecords:
+    config = RunConfig.parse(defaults | {"results-dir": str(tmp_path / "run"), "num-clients": 4})
+    records = RunRecords(config, [2])
+    records.add_round(0, Evaluation(0.1, 2.3, 0.0), 0.5)
+    for server_round in (1, 2):
+        records.add_clients(diagnostics(server_round))
+        records.add_round(server_round, Evaluation(0.4 * server_round, 1.0, 0.02), 0.5)
+    return records
+
+
+def test_rounds_hold_what_happened(records: RunRecords) -> None:
+    rounds = records.rounds
+    assert rounds["round"].tolist() == [0, 1, 2]
+    assert rounds["test_accuracy"].tolist() == [0.1, 0.4, 0.8]
+    assert math.isnan(rounds["largest_gap"][0])
+    assert rounds["largest_gap"][2] == 4.0
+    assert rounds["largest_benign_gap"][2] == 0.3
+    assert rounds["training_seconds"][1] == 1.5
+
+
+def test_clients_hold_who_counted_how_much(records: RunRecords) -> None:
+    clients = records.clients
+    assert len(clients) == 8
+    assert clients["truly_malicious"].tolist() == [False, False, True, False] * 2
+    assert clients["judged_malicious"].tolist() == [False, False, True, True] * 2
+    assert clients["left_out"][3] == "array 0 holds NaN or infinity"
+
+
+def test_a_round_without_replies_has_no_gap(records: RunRecords) -> None:
+    records.add_round(3, Evaluation(0.8, 1.0, 0.0), 0.5)
+    assert math.isnan(records.rounds["largest_gap"][3])
+
+
+def test_settings_can_be_run_again(records: RunRecords, defaults: dict[str, Any]) -> None:
+    settings = tomllib.loads((records.folder / "settings.toml").read_text())
+    assert RunConfig.parse(settings) == records.config
+
+
+def test_the_model_is_saved_as_a_state_dict(records: RunRecords) -> None:
+    model = nn.Linear(3, 2)
+    records.save_model(model)
+    state = torch.load(records.folder / "model.pt", weights_only=True)
+    assert torch.equal(state["weight"], model.weight)
+
+
+def test_an_existing_folder_is_left_alone(records: RunRecords) -> None:
+    before = sorted(path.name for path in records.folder.iterdir())
+    with pytest.raises(InvalidSetting, match="results-dir must be a folder that does not exist yet"):
+        RunRecords(records.config, [])
+    assert sorted(path.name for path in records.folder.iterdir()) == before
+
+
+def test_the_summary_compares_judgement_with_truth(records: RunRecords) -> None:
+    summary = RunSummary.of(records.rounds, records.clients, [2])
+    assert summary.malicious == ["2"]
+    assert summary.judged_malicious == ["2", "3"]
+    assert (summary.precision, summary.recall) == (0.5, 1.0)
+    assert summary.test_accuracy == 0.8
+    text = "\n".join(summary.lines(records.config, records.folder))
+    assert str(records.folder) in text
+    assert "attack success rate    0.0200" in text
+
+
+def test_figures_are_drawn(records: RunRecords) -> None:
+    paths = draw_figures(records.rounds, records.clients, records.folder / "figures")
+    names = [path.name for path in paths]
+    assert names == ["accuracy.png", "attack_success_rate.png", "largest_gap.png", "weights.png"]
+    for path in paths:
+        assert imread(path).std() > 0.01, f"{path.name} is empty"

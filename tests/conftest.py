@@ -1,0 +1,28 @@
+"""What several tests share: the app's default settings and the folder of the real data sets."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def defaults() -> dict[str, Any]:
+    """The settings of ``[tool.flwr.app.config]``."""
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    return dict(settings["tool"]["flwr"]["app"]["config"])
+
+
+@pytest.fixture
+def data_dir() -> str:
+    """Folder with MNIST and Fashion-MNIST, in torchvision's layout."""
+    folder = os.environ.get("PAWBROFL_DATA_DIR")
+    if not folder:
+        pytest.skip("PAWBROFL_DATA_DIR does not name a folder with MNIST and Fashion-MNIST")
+    return folder
