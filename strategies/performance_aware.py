@@ -22,11 +22,12 @@ class PerformanceAware:
 
     Parameters
     ----------
-    mu : float, default 0.01
+    mu : float, optional
         Temperature, in units of loss times weight. The smaller, the more the worst-served client
         counts; with ``mu -> inf`` nothing is tilted. As the robust weights q sum to one, they are
         about 1/m, so what the authors' code calls ``mu`` (it leaves q at 1 where nothing is
-        filtered) is ``mu / m`` here.
+        filtered) is ``mu / m`` here. By default ``1 / m`` for m updates: where q is even, a gap
+        larger by 1 (in nats of cross-entropy) then counts e times as much, whatever m is.
     epsilon : float, default 0.2
         The fraction of clients that may lie about their gap; at least 0 and below 0.5.
     bound_reports : bool, default True
@@ -39,12 +40,12 @@ class PerformanceAware:
         For an argument out of its range.
     """
 
-    mu: float = 0.01
+    mu: float | None = None
     epsilon: float = 0.2
     bound_reports: bool = True
 
     def __post_init__(self) -> None:
-        if not self.mu > 0:
+        if self.mu is not None and not self.mu > 0:
             raise ValueError(f"mu must be above 0, got {self.mu}")
         check_epsilon(self.epsilon)
 
@@ -71,10 +72,11 @@ class PerformanceAware:
         weights, gaps = q[counted], gaps[counted]
         if self.bound_reports:
             gaps = np.minimum(gaps, weighted_quantile(gaps, weights, 1 - self.epsilon))
-        # Differences are taken before dividing by mu, so that no mu is small enough to overflow.
+        mu = 1 / len(q) if self.mu is None else self.mu
+        z = weights * gaps
+        # Differences first: dividing by a tiny mu may overflow, but only to where exp is 0.
         with np.errstate(over="ignore"):
-            z = weights * gaps
-            exponentials = np.exp((z - z.max()) / self.mu)
+            exponentials = np.exp((z - z.max()) / mu)
         tilted = np.zeros(len(q))
         tilted[counted] = weights * exponentials / exponentials.sum()
         return tilted

@@ -75,6 +75,13 @@ def test_the_bound_is_a_quantile_by_robust_weight() -> None:
     assert weighted_quantile(values, weights, 1.0) == 3.0
 
 
+@pytest.mark.parametrize("m", [2, 20, 500])
+def test_by_default_a_gap_larger_by_one_counts_e_times_as_much(m: int) -> None:
+    gaps = np.r_[1.5, np.full(m - 1, 0.5)]
+    tilted = PerformanceAware(bound_reports=False)(np.full(m, 1 / m), gaps)
+    assert tilted[0] / tilted[1] == pytest.approx(np.e)
+
+
 @pytest.mark.parametrize("mu", [0.0, -1.0, math.nan])
 def test_mu_must_be_positive(mu: float) -> None:
     with pytest.raises(ValueError, match="mu must be above 0"):
