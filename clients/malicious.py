@@ -36,9 +36,7 @@ class MaliciousClient(BenignClient):
         seed: int,
         attack: Attack,
     ) -> None:
-        super().__init__(
-            make_model, inputs, labels, training, partition_id=partition_id, seed=seed
-        )
+        super().__init__(make_model, inputs, labels, training, partition_id=partition_id, seed=seed)
         self.attack = attack
 
     def fit(

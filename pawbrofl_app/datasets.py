@@ -117,9 +117,7 @@ def _from_torchvision(name: str, root: Path) -> Dataset:
         except RuntimeError:
             root.mkdir(parents=True, exist_ok=True)
             with FileLock(root / f".{name}.lock"):
-                train, test = (
-                    source(str(root), train=part, download=True) for part in (True, False)
-                )
+                train, test = (source(str(root), train=part, download=True) for part in (True, False))
     except (RuntimeError, OSError, ValueError) as problem:
         raise DataUnavailable(
             f"data-dir {str(root)!r} does not hold {name} in torchvision's layout, and it could not "

@@ -66,9 +66,7 @@ def _weights(clients: pd.DataFrame) -> Figure:
     malicious = set(clients["client"][clients["truly_malicious"]])
     height = min(max(3.0, 0.22 * len(table) + 1.2), 14.0)
     figure, axes = plt.subplots(figsize=(7, height), layout="constrained")
-    image = axes.imshow(
-        table.to_numpy(), aspect="auto", interpolation="nearest", cmap="viridis", vmin=0
-    )
+    image = axes.imshow(table.to_numpy(), aspect="auto", interpolation="nearest", cmap="viridis", vmin=0)
     figure.colorbar(image, label="final weight of the client's update")
     font = 8 if len(table) <= 50 else 4.5
     axes.set_yticks(np.arange(len(table)), list(table.index), fontsize=font)

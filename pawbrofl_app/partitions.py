@@ -59,9 +59,7 @@ def _partition(
         return tuple(np.array_split(shuffled, num_clients))
     shares = random.uniform(size=num_clients)
     spare = len(labels) - num_clients  # one sample each beforehand, so that no client is empty
-    ends = np.round(np.cumsum(shares) / shares.sum() * spare).astype(int) + np.arange(
-        1, num_clients + 1
-    )
+    ends = np.round(np.cumsum(shares) / shares.sum() * spare).astype(int) + np.arange(1, num_clients + 1)
     return tuple(np.split(shuffled, ends[:-1]))
 
 

@@ -78,9 +78,7 @@ class _WatchedClient(ClientProxy):
         finally:
             self._progress.count()
 
-    def evaluate(
-        self, ins: EvaluateIns, timeout: float | None, group_id: int | None
-    ) -> EvaluateRes:
+    def evaluate(self, ins: EvaluateIns, timeout: float | None, group_id: int | None) -> EvaluateRes:
         return self._client.evaluate(ins, timeout, group_id)
 
     def get_properties(
@@ -93,7 +91,5 @@ class _WatchedClient(ClientProxy):
     ) -> GetParametersRes:
         return self._client.get_parameters(ins, timeout, group_id)
 
-    def reconnect(
-        self, ins: ReconnectIns, timeout: float | None, group_id: int | None
-    ) -> DisconnectRes:
+    def reconnect(self, ins: ReconnectIns, timeout: float | None, group_id: int | None) -> DisconnectRes:
         return self._client.reconnect(ins, timeout, group_id)

@@ -82,17 +82,13 @@ class RunRecords:
             ],
         )
 
-    def add_round(
-        self, server_round: int, evaluation: Evaluation, evaluation_seconds: float
-    ) -> None:
+    def add_round(self, server_round: int, evaluation: Evaluation, evaluation_seconds: float) -> None:
         """Append a round's row to ``rounds.csv``; round 0 is the initial model."""
         diagnostics = self._diagnostics
         if diagnostics is not None and diagnostics.server_round != server_round:
             diagnostics = None
         clients = () if diagnostics is None else diagnostics.clients
-        gaps = {
-            client.client: client.loss_gap for client in clients if math.isfinite(client.loss_gap)
-        }
+        gaps = {client.client: client.loss_gap for client in clients if math.isfinite(client.loss_gap)}
         benign = [gap for client, gap in gaps.items() if client not in self.malicious]
         row = {
             "round": server_round,
@@ -131,6 +127,4 @@ def _new_folder(results_dir: str) -> Path:
 
 
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {
-        name: version(name) for name in RECORDED_VERSIONS
-    }
+    return {"python": platform.python_version()} | {name: version(name) for name in RECORDED_VERSIONS}

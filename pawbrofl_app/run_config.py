@@ -81,8 +81,7 @@ class RunConfig:
         if missing:
             raise InvalidSetting(f"missing settings: {', '.join(missing)}")
         values = {
-            name.replace("-", "_"): _typed(name, run_config[name], kind)
-            for name, kind in types.items()
+            name.replace("-", "_"): _typed(name, run_config[name], kind) for name, kind in types.items()
         }
         config = cls(**values)
         config._check()

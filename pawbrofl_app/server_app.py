@@ -57,9 +57,7 @@ def check_data(config: RunConfig) -> None:
     client_indices(config)
 
 
-def make_strategy(
-    config: RunConfig, records: RunRecords, initial_arrays: NDArrays
-) -> TrackedPAwBRoFL:
+def make_strategy(config: RunConfig, records: RunRecords, initial_arrays: NDArrays) -> TrackedPAwBRoFL:
     """Return the strategy that the settings describe, recording and evaluating every round."""
     model = initial_model(config.seed)
     device = training_device(config.device)

@@ -9,6 +9,7 @@ the updates share a large common part.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,7 +44,7 @@ class Gramian:
             + 2 * total * float(weights @ self.with_shift)
             + total**2 * self.shift_squared
         )
-        return float(np.sqrt(max(squared, 0.0)))
+        return math.sqrt(max(float(squared), 0.0))
 
 
 def gramian_of(updates: ClientUpdates, blocks: Sequence[Block]) -> Gramian:

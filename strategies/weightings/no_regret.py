@@ -113,6 +113,7 @@ def project_onto_capped_simplex(weights: FloatArray, cap: float) -> FloatArray:
         scales = (1 - cap * np.arange(len(weights))) / tails
         feasible = (tails > 0) & (scales >= 0) & (scales * ordered <= cap * (1 + 1e-12))
     k = int(np.argmax(feasible)) if feasible.any() else 0
-    projected = np.empty_like(weights)
+    projected: FloatArray = np.empty_like(weights)
     projected[descending] = np.where(np.arange(len(weights)) < k, cap, scales[k] * ordered)
-    return projected / projected.sum()
+    normalised: FloatArray = projected / projected.sum()
+    return normalised

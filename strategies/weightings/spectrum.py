@@ -47,9 +47,7 @@ def top_direction(gramian: FloatArray, q: FloatArray) -> tuple[float, FloatArray
     m = len(q)
     roots = np.sqrt(q)
     around_mean = centred(gramian, q)
-    values, vectors = eigh(
-        roots[:, None] * around_mean * roots[None, :], subset_by_index=(m - 1, m - 1)
-    )
+    values, vectors = eigh(roots[:, None] * around_mean * roots[None, :], subset_by_index=(m - 1, m - 1))
     eigenvalue = float(values[0])
     if eigenvalue <= np.finfo(np.float64).eps * float(np.abs(np.diag(gramian)).max(initial=0.0)):
         return max(eigenvalue, 0.0), np.zeros(m)

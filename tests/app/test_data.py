@@ -50,9 +50,7 @@ def test_a_folder_without_the_data_and_no_network_is_named(
 
 
 @pytest.mark.parametrize("partition", PARTITIONS)
-def test_every_sample_belongs_to_exactly_one_client(
-    defaults: dict[str, Any], partition: str
-) -> None:
+def test_every_sample_belongs_to_exactly_one_client(defaults: dict[str, Any], partition: str) -> None:
     config = RunConfig.parse(defaults | {"partition": partition})
     parts = client_indices(config)
     assert len(parts) == 20

@@ -67,7 +67,5 @@ def test_malicious_clients_are_drawn_from_the_seed(defaults: dict[str, Any]) -> 
     assert [client for client, attack in enumerate(attacks) if attack] == malicious
     numbers = [getattr(attacks[client], "attacker", None) for client in malicious]
     assert numbers == [0, 1, 2, 3]
-    draws = {
-        tuple(malicious_clients(RunConfig.parse(defaults | {"seed": seed}))) for seed in range(9)
-    }
+    draws = {tuple(malicious_clients(RunConfig.parse(defaults | {"seed": seed}))) for seed in range(9)}
     assert len(draws) > 1

@@ -118,9 +118,7 @@ def test_block_size_gives_what_the_blocks_give_one_by_one(path: Path) -> None:
     case = GoldenCase.load(path)
     tilts = [case.tilt(j) for j in range(case.num_blocks)]
     tilt = tilts[0]
-    together = aggregate(
-        case.samples, case.weighting(), case.gaps, tilt, block_size=case.block_size
-    )
+    together = aggregate(case.samples, case.weighting(), case.gaps, tilt, block_size=case.block_size)
     for j in range(case.num_blocks):
         block = case.block(j)
         if tilts[j] != tilt:

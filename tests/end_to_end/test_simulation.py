@@ -1,0 +1,91 @@
+"""Real `flwr run` simulations on Ray: what they leave, that they repeat, and that sampling does too.
+
+Slow (about a minute each). Every test starts Flower as a user does, through the project's command.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from pawbrofl_app.model import ConvolutionalNetwork
+
+SMALL = "num-rounds=2 local-epochs=1 num-clients=8 malicious-fraction=0.25 epsilon=0.25"
+TIMES = ["training_seconds", "aggregation_seconds", "evaluation_seconds"]
+
+
+def run(results: Path, settings: str, *options: str) -> str:
+    """Run the project's command to its end and return its log."""
+    given = f"{settings} results-dir='{results}'"
+    command = [sys.executable, "-m", "pawbrofl_app.command", "run", "--run-config", given, *options]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished.stdout
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("first") / "run"
+    return folder, run(folder, SMALL)
+
+
+def records_of(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    rounds = pd.read_csv(folder / "rounds.csv").drop(columns=TIMES)
+    return rounds, pd.read_csv(folder / "clients.csv")
+
+
+def test_a_run_leaves_all_its_records(first_run: tuple[Path, str]) -> None:
+    folder, _ = first_run
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    figures = {"accuracy.png", "attack_success_rate.png", "largest_gap.png", "weights.png"}
+    assert names == {
+        "settings.toml",
+        "versions.json",
+        "rounds.csv",
+        "clients.csv",
+        "model.pt",
+        "summary.json",
+    } | {f"figures/{name}" for name in figures}
+    rounds, clients = records_of(folder)
+    assert rounds["round"].tolist() == [0, 1, 2]
+    assert len(clients) == 16, "every client takes part in every round"
+    assert clients["truly_malicious"].sum() == 4
+    assert clients["loss_gap"].notna().all()
+    model = ConvolutionalNetwork()
+    model.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
+
+
+def test_the_log_names_the_folder_and_the_outcome(first_run: tuple[Path, str]) -> None:
+    folder, log = first_run
+    summary = json.loads((folder / "summary.json").read_text())
+    assert log.count(str(folder)) >= 2
+    assert f"test accuracy          {summary['test_accuracy']:.4f}" in log
+    assert f"malicious clients      {', '.join(summary['malicious'])}" in log
+    assert "judged malicious" in log
+
+
+def test_the_same_seed_gives_the_same_records_with_one_actor_or_two(
+    first_run: tuple[Path, str], tmp_path: Path
+) -> None:
+    one_actor = tmp_path / "again"
+    run(one_actor, SMALL, "--client-resources-num-cpus", "2")
+    for before, after in zip(records_of(first_run[0]), records_of(one_actor), strict=True):
+        pd.testing.assert_frame_equal(before, after, check_exact=True)
+
+
+def test_sampling_some_of_the_clients_repeats(tmp_path: Path) -> None:
+    runs = []
+    for name in ("one", "two"):
+        run(tmp_path / name, f"{SMALL} fraction-fit=0.5 aggregator='filtering'")
+        runs.append(records_of(tmp_path / name))
+    for before, after in zip(*runs, strict=True):
+        pd.testing.assert_frame_equal(before, after, check_exact=True)
+    taking_part = runs[0][1].groupby("round")["client"].apply(set)
+    assert [len(clients) for clients in taking_part] == [4, 4]
+    assert taking_part[1] != taking_part[2]
