@@ -1,4 +1,4 @@
-"""Progress within a round: how many clients are done and how long the others will take."""
+"""Progress: how long the run will take, how many clients of a round are done and how long the others take."""
 
 from __future__ import annotations
 
@@ -22,6 +22,35 @@ from flwr.common.logger import log
 from flwr.server.client_proxy import ClientProxy
 
 SECONDS_BETWEEN_LINES = 10.0
+
+
+class RunProgress:
+    """Logs at the start of every round but the first how long the rounds to come will take.
+
+    Parameters
+    ----------
+    num_rounds : int
+        The run's last round.
+    """
+
+    def __init__(self, num_rounds: int) -> None:
+        self.num_rounds = num_rounds
+        self._last_start: float | None = None
+
+    def start_round(self, server_round: int) -> None:
+        """Log the time left, from the last round's: the first one includes the engine's start."""
+        now = time.perf_counter()
+        if self._last_start is not None:
+            rounds_left = self.num_rounds - server_round + 1
+            seconds_left = rounds_left * (now - self._last_start)
+            log(
+                INFO,
+                "%s of %s rounds done, about %.0f s left",
+                server_round - 1,
+                self.num_rounds,
+                seconds_left,
+            )
+        self._last_start = now
 
 
 class RoundProgress:
@@ -51,7 +80,7 @@ class RoundProgress:
             now = time.perf_counter()
             self._done += 1
             if self._done == 1:
-                self._first_reply = now
+                self._first_reply = self._last_line = now
             elif now - self._last_line >= SECONDS_BETWEEN_LINES and self._done < self.num_clients:
                 self._last_line = now
                 # Counted from the first reply on, as before it the engine may have been starting.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from logging import INFO
+from typing import Any
 
 from flwr.common import Context, FitIns, NDArrays, Parameters, Scalar, ndarrays_to_parameters
 from flwr.common.logger import log
@@ -25,7 +26,7 @@ from .evaluation import evaluate
 from .figures import draw_figures
 from .model import initial_model
 from .partitions import client_indices
-from .progress import RoundProgress
+from .progress import RoundProgress, RunProgress
 from .records import RunRecords
 from .run_config import RunConfig
 from .summary import RunSummary
@@ -80,6 +81,7 @@ def make_strategy(config: RunConfig, records: RunRecords, initial_arrays: NDArra
 
     performance = PerformanceAware(config.mu, config.epsilon, config.bound_reports)
     return TrackedPAwBRoFL(
+        RunProgress(config.num_rounds),
         epsilon=config.epsilon,
         weighting=weighting_named(config.aggregator, epsilon=config.epsilon),
         performance=performance if config.performance_aware else None,
@@ -99,12 +101,17 @@ def make_strategy(config: RunConfig, records: RunRecords, initial_arrays: NDArra
 
 
 class TrackedPAwBRoFL(PAwBRoFL):
-    """The strategy, with progress lines while a round's clients train."""
+    """The strategy, with progress lines between rounds and while a round's clients train."""
+
+    def __init__(self, run_progress: RunProgress, **options: Any) -> None:
+        super().__init__(**options)
+        self.run_progress = run_progress
 
     def configure_fit(
         self, server_round: int, parameters: Parameters, client_manager: ClientManager
     ) -> list[tuple[ClientProxy, FitIns]]:
         """Sample clients and count their replies as they come in."""
+        self.run_progress.start_round(server_round)
         instructions = super().configure_fit(server_round, parameters, client_manager)
         progress = RoundProgress(server_round, len(instructions))
         return [(progress.watch(client), ins) for client, ins in instructions]
