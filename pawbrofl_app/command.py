@@ -141,6 +141,7 @@ def simulate(config: RunConfig, resources: dict[str, float]) -> int:
             "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
             # Future versions of Ray show GPUs also to actors that asked for none; these stay on the CPU.
             "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+            "PYTHONWARNINGS": "ignore:Tip:FutureWarning",  # Ray's advice about the line above
             # Flower starts its own programs by name; the virtual environment may not be activated.
             "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ.get('PATH', '')}",
         }

@@ -1,4 +1,4 @@
-"""Progress: how long the run will take, how many clients of a round are done and how long the others take."""
+"""Progress: how long the run will take, and how many clients of a round are done."""
 
 from __future__ import annotations
 
