@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from attacks import BackdoorTrigger
-from clients.local_training import EVALUATION_BATCH
+from clients.local_training import evaluation_batch
 
 
 @dataclass(frozen=True)
@@ -60,4 +60,4 @@ def evaluate(
 
 
 def _scores(model: nn.Module, images: Tensor) -> Tensor:
-    return torch.cat([model(batch) for batch in images.split(EVALUATION_BATCH)])
+    return torch.cat([model(batch) for batch in images.split(evaluation_batch(images.device))])

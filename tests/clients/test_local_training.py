@@ -72,8 +72,8 @@ def test_the_gap_is_loss_before_minus_loss_after_over_all_samples(
 
 def test_the_loss_is_measured_in_eval_mode_and_in_any_number_of_batches() -> None:
     model = nn.Sequential(nn.Dropout(0.9), nn.Linear(4, 3))
-    inputs = torch.randn(EVALUATION_BATCH + 7, 4)
-    labels = torch.randint(3, (EVALUATION_BATCH + 7,))
+    inputs = torch.randn(EVALUATION_BATCH["cpu"] + 7, 4)
+    labels = torch.randint(3, (EVALUATION_BATCH["cpu"] + 7,))
     whole = functional.cross_entropy(model[1](inputs).double(), labels)
     assert mean_loss(model, inputs, labels) == pytest.approx(float(whole), rel=1e-6)
 
