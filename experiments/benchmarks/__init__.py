@@ -1,0 +1,1 @@
+"""Benchmarks, one file each: they print ratios against a peer that is measured in the same run."""
