@@ -8,6 +8,7 @@ no other downloads at the same time.
 from __future__ import annotations
 
 import functools
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from torch.nn import functional
 
 from .run_config import DATASETS, IMAGE_SIZE
 
+DATA_DIR_VARIABLE = "PAWBROFL_DATA_DIR"
 DEFAULT_DATA_DIR = Path.home() / ".cache" / "pawbrofl"
 DIGITS_TEST_SHARE = 0.2
 
@@ -71,7 +73,8 @@ def load_dataset(name: str, data_dir: str = "") -> Dataset:
     name : str
         "digits", "mnist" or "fashion-mnist".
     data_dir : str
-        Folder of the files; empty for ``~/.cache/pawbrofl``. "digits" needs none.
+        Folder of the files. Where it is empty, the folder that the environment variable
+        ``PAWBROFL_DATA_DIR`` names, else ``~/.cache/pawbrofl``. "digits" needs none.
 
     Raises
     ------
@@ -80,7 +83,8 @@ def load_dataset(name: str, data_dir: str = "") -> Dataset:
     """
     if name == "digits":
         return _digits()
-    return _from_torchvision(name, Path(data_dir) if data_dir else DEFAULT_DATA_DIR)
+    folder = data_dir or os.environ.get(DATA_DIR_VARIABLE)
+    return _from_torchvision(name, Path(folder) if folder else DEFAULT_DATA_DIR)
 
 
 def _digits() -> Dataset:

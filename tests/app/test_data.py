@@ -31,6 +31,9 @@ def test_digits_are_1797_images_of_28_by_28() -> None:
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
 def test_the_real_data_sets_are_read_without_download(name: str, data_dir: str) -> None:
     dataset = load_dataset(name, data_dir)
+    assert dataset is load_dataset(name, data_dir), "read once"
+    from_environment = load_dataset(name)  # as PAWBROFL_DATA_DIR is set
+    assert torch.equal(from_environment.test.images, dataset.test.images)
     assert (len(dataset.train), len(dataset.test)) == (60_000, 10_000)
     assert dataset.train.images.shape == (60_000, 1, 28, 28)
     assert dataset.train.labels.bincount().min() > 5000
