@@ -138,9 +138,9 @@ def check_before_start(config: RunConfig) -> None:
             f"results-dir must be a folder that does not exist yet, got {config.results_dir!r}: "
             "nothing was written over"
         )
-    from .server_app import check_data
+    from .server_app import check_machine
 
-    check_data(config)
+    check_machine(config)
 
 
 def simulate(config: RunConfig, num_cpus: int = 1, num_gpus: float = 0.0) -> int:
