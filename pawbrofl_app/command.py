@@ -8,31 +8,23 @@ SuperLink. ``flwr run .`` does the same with your own SuperLink connection and s
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import signal
-import socket
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import tomli_w
 from flwr.common.config import parse_config_args
 
+from .flower_programs import CONNECTION, flower_environment, installed_program, local_superlink
 from .run_config import InvalidSetting, RunConfig
 
 APP_FOLDER = Path(__file__).resolve().parent.parent
-CONNECTION = "pawbrofl"
-SECONDS_TO_START = 60.0
-SECONDS_TO_STOP = 10.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -160,17 +152,9 @@ def simulate(config: RunConfig, num_cpus: int = 1, num_gpus: float = 0.0) -> int
     with tempfile.TemporaryDirectory(prefix="pawbrofl-") as home:
         run_config = Path(home) / "run_config.toml"
         run_config.write_text(tomli_w.dumps(config.as_settings()))
-        environment = os.environ | {
-            "FLWR_HOME": home,
-            "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
-            # Future versions of Ray show GPUs also to actors that asked for none; these stay on the CPU.
-            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
-            "PYTHONWARNINGS": "ignore:Tip:FutureWarning",  # Ray's advice about the line above
-            # Flower starts its own programs by name; the virtual environment may not be activated.
-            "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ.get('PATH', '')}",
-        }
+        environment = flower_environment(Path(home))
         command = [
-            _script("flwr"),
+            installed_program("flwr"),
             "run",
             str(APP_FOLDER),
             CONNECTION,
@@ -180,59 +164,12 @@ def simulate(config: RunConfig, num_cpus: int = 1, num_gpus: float = 0.0) -> int
             "--federation-config",
             " ".join(f"{name}={value}" for name, value in resources.items()),
         ]
-        with _superlink(Path(home), environment):
+        with local_superlink(Path(home), environment):
             subprocess.run(command, env=environment, check=False)
     finished = (Path(config.results_dir) / "summary.json").is_file()
     if not finished:
         print("error: the run did not finish; the log above says why", file=sys.stderr)
     return 0 if finished else 1
-
-
-@contextlib.contextmanager
-def _superlink(home: Path, environment: dict[str, str]) -> Iterator[None]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    connection = {"address": f"127.0.0.1:{port}", "insecure": True}
-    (home / "config.toml").write_text(
-        tomli_w.dumps({"superlink": {"default": CONNECTION, CONNECTION: connection}})
-    )
-    command = [_script("flower-superlink"), "--insecure", "--simulation"]
-    command += ["--isolation", "subprocess", "--host", "127.0.0.1", "--port", str(port)]
-    with (home / "superlink.log").open("w") as log:
-        process = subprocess.Popen(
-            command, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            _wait_until_up(process, port, home / "superlink.log")
-            yield
-        finally:
-            _stop(process)
-
-
-def _wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + SECONDS_TO_START
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(f"http://127.0.0.1:{port}/health", timeout=1).is_success:
-                return
-        time.sleep(0.2)
-    raise RuntimeError(f"flower-superlink did not start:\n{log.read_text()}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    # Its workers are in its session; those that outlive it would train on unseen.
-    for sent in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, sent)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(SECONDS_TO_STOP)
-            return
-
-
-def _script(name: str) -> str:
-    """Return the path of a program that is installed beside this interpreter."""
-    return str(Path(sysconfig.get_path("scripts")) / name)
 
 
 if __name__ == "__main__":

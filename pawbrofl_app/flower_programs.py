@@ -1,0 +1,137 @@
+"""Flower's own programs, run as children that never outlive this process's use of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sysconfig
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import tomli_w
+
+LOOPBACK = "127.0.0.1"
+CONNECTION = "pawbrofl"
+SECONDS_TO_START = 60.0
+SECONDS_TO_STOP = 10.0
+
+
+@dataclass
+class Program:
+    """A program that runs in a session of its own, with all that it starts itself.
+
+    Attributes
+    ----------
+    process : Popen
+    log : Path
+        Where its output goes.
+    """
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @classmethod
+    def start(cls, command: Sequence[str], environment: dict[str, str], log: Path) -> Program:
+        """Start a program whose output is appended to a file."""
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                command, env=environment, stdout=output, stderr=output, start_new_session=True
+            )
+        return cls(process, log)
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.process.poll() is None
+
+    def wait_until(self, is_up: Callable[[], bool], seconds: float = SECONDS_TO_START) -> None:
+        """Wait until something holds of the program.
+
+        Raises
+        ------
+        RuntimeError
+            Where the program ends before, or the time is up. The message holds its log.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self.runs:
+            if is_up():
+                return
+            time.sleep(0.2)
+        name = Path(str(self.process.args[0])).name  # type: ignore[index]
+        raise RuntimeError(f"{name} did not start:\n{self.log.read_text(errors='replace')}")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the program and to all that it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+    def stop(self) -> None:
+        """End the program and all that it started: on request at first, then by force."""
+        self.signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(SECONDS_TO_STOP)
+        # Children that outlive the program would train on unseen.
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+
+def flower_environment(home: Path) -> dict[str, str]:
+    """Return the environment for Flower's programs: state in ``home``, nothing installed at run time."""
+    return os.environ | {
+        "FLWR_HOME": str(home),
+        "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+        # Future versions of Ray show GPUs also to actors that asked for none; these stay on the CPU.
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+        "PYTHONWARNINGS": "ignore:Tip:FutureWarning",  # Ray's advice about the line above
+        # Flower starts its own programs by name; the virtual environment may not be activated.
+        "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+
+
+def installed_program(name: str) -> str:
+    """Return the path of a program that is installed beside this interpreter."""
+    return str(Path(sysconfig.get_path("scripts")) / name)
+
+
+def free_port() -> int:
+    """Return a port on loopback that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def is_healthy(url: str, verify: ssl.SSLContext | bool = True) -> bool:
+    """Return whether a Flower service answers at its address."""
+    try:
+        return httpx.get(f"{url}/health", timeout=1, verify=verify).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def write_connection(home: Path, connection: dict[str, str | bool]) -> None:
+    """Make a SuperLink the default one of the ``FLWR_HOME`` ``home``, under the name `CONNECTION`."""
+    content = {"superlink": {"default": CONNECTION, CONNECTION: connection}}
+    (home / "config.toml").write_text(tomli_w.dumps(content))
+
+
+@contextlib.contextmanager
+def local_superlink(home: Path, environment: dict[str, str]) -> Iterator[None]:
+    """Run a SuperLink for simulations on loopback, the default one of the ``FLWR_HOME`` ``home``."""
+    port = free_port()
+    write_connection(home, {"address": f"{LOOPBACK}:{port}", "insecure": True})
+    command = [installed_program("flower-superlink"), "--insecure", "--simulation"]
+    command += ["--isolation", "subprocess", "--host", LOOPBACK, "--port", str(port)]
+    superlink = Program.start(command, environment, home / "superlink.log")
+    try:
+        superlink.wait_until(lambda: is_healthy(f"http://{LOOPBACK}:{port}"))
+        yield
+    finally:
+        superlink.stop()
