@@ -2,7 +2,8 @@
 
 - A certificate authority (``ca.crt``) that SuperNodes and ``flwr`` trust. Its key signs one server
   certificate and is not kept: to renew, make a new authority.
-- The SuperLink's certificate and key (``superlink.crt``, ``superlink.key``), for the names it is reached by.
+- The SuperLink's certificate and key (``superlink.crt``, ``superlink.key``), for the names that it is
+  reached by.
 - For each SuperNode a key pair (``NAME.key``, ``NAME.pub``) on the curve P-384, Flower's own choice. The
   public part is registered at the SuperLink; the private one never leaves the SuperNode.
 """
@@ -18,7 +19,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 DAYS_VALID = 365
 PRIVATE = 0o600
@@ -58,7 +59,7 @@ def make_server_certificate(folder: Path, names: Sequence[str]) -> None:
         .add_extension(x509.SubjectAlternativeName([_alternative(name) for name in names]), False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH]), False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
         .add_extension(_key_identifier(authority), False)
         .sign(authority_key, hashes.SHA384())
     )

@@ -127,16 +127,19 @@ def node_config(config: RunConfig, client: int) -> str:
 
 def run_federation(config: RunConfig) -> int:
     """Run the app once on a federation of its own and return 0 if it finished."""
-    with tempfile.TemporaryDirectory(prefix="pawbrofl-federation-") as folder, _stopped_by_signals():
-        with LoopbackFederation(Path(folder)) as federation:
-            try:
-                _start_all(federation, config)
-            except RuntimeError as problem:
-                print(f"error: {problem}", file=sys.stderr)
-                return 1
-            streaming = federation.run_app(config)
-            for line in streaming.stdout or ():
-                print(line, end="", flush=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="pawbrofl-federation-") as folder,
+        _stopped_by_signals(),
+        LoopbackFederation(Path(folder)) as federation,
+    ):
+        try:
+            _start_all(federation, config)
+        except RuntimeError as problem:
+            print(f"error: {problem}", file=sys.stderr)
+            return 1
+        streaming = federation.run_app(config)
+        for line in streaming.stdout or ():
+            print(line, end="", flush=True)
     return 0 if (Path(config.results_dir) / "summary.json").is_file() else 1
 
 

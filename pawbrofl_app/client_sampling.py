@@ -7,15 +7,20 @@ about its number changes which honest clients are drawn, but gains no better cha
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from logging import WARNING
 
 import numpy as np
 from flwr.common import GetPropertiesIns
+from flwr.common.logger import log
 from flwr.server.client_manager import SimpleClientManager
 from flwr.server.client_proxy import ClientProxy
 from flwr.server.criterion import Criterion
 
+from .client_failures import one_line
+
 CLIENT_ID_KEY = "partition_id"
 ASKED_AT_ONCE = 16
+SORTS_LAST = 2**63
 
 
 class SeededClientManager(SimpleClientManager):
@@ -25,11 +30,14 @@ class SeededClientManager(SimpleClientManager):
     ----------
     seed : int
         Fixes all draws, together with how many there were before.
+    patience : float, optional
+        How many seconds a client may take to say its number; by default, as long as Flower lets it.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, patience: float | None = None) -> None:
         super().__init__()
         self.seed = seed
+        self.patience = patience
         self.num_draws = 0
         self._numbers: dict[str, int] = {}
 
@@ -58,13 +66,13 @@ class SeededClientManager(SimpleClientManager):
     def _ask_for_numbers(self, clients: list[ClientProxy]) -> None:
         unknown = [client for client in clients if client.cid not in self._numbers]
         with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
-            for client, number in zip(unknown, pool.map(_own_number, unknown), strict=True):
+            for client, number in zip(unknown, pool.map(self._own_number, unknown), strict=True):
                 self._numbers[client.cid] = number
 
-
-def _own_number(client: ClientProxy) -> int:
-    try:
-        answer = client.get_properties(GetPropertiesIns({}), timeout=None, group_id=None)
-        return int(answer.properties[CLIENT_ID_KEY])
-    except (KeyError, TypeError, ValueError):
-        return 2**63  # who does not say sorts last
+    def _own_number(self, client: ClientProxy) -> int:
+        try:
+            answer = client.get_properties(GetPropertiesIns({}), timeout=self.patience, group_id=None)
+            return int(answer.properties[CLIENT_ID_KEY])
+        except Exception as problem:  # noqa: BLE001  what a hostile answer raises is not foreseeable
+            log(WARNING, "client %s does not say its number: %s", client.cid, one_line(str(problem)))
+            return SORTS_LAST

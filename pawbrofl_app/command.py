@@ -125,12 +125,11 @@ def _parse_settings(given: str, folder: Path) -> dict[str, Any]:
 
 def check_before_start(config: RunConfig) -> None:
     """Raise what the run would raise before its first round, but without waiting for Flower to start."""
-    if Path(config.results_dir).exists():
-        raise InvalidSetting(
-            f"results-dir must be a folder that does not exist yet, got {config.results_dir!r}: "
-            "nothing was written over"
-        )
+    from .records import check_existing
     from .server_app import check_machine
+
+    if Path(config.results_dir).exists():
+        check_existing(config)
 
     check_machine(config)
 

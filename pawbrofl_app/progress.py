@@ -6,20 +6,11 @@ import threading
 import time
 from logging import INFO
 
-from flwr.common import (
-    DisconnectRes,
-    EvaluateIns,
-    EvaluateRes,
-    FitIns,
-    FitRes,
-    GetParametersIns,
-    GetParametersRes,
-    GetPropertiesIns,
-    GetPropertiesRes,
-    ReconnectIns,
-)
+from flwr.common import FitIns, FitRes
 from flwr.common.logger import log
 from flwr.server.client_proxy import ClientProxy
+
+from .client_failures import NamedClient
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -106,30 +97,13 @@ class RoundProgress:
                 )
 
 
-class _WatchedClient(ClientProxy):
+class _WatchedClient(NamedClient):
     def __init__(self, client: ClientProxy, progress: RoundProgress) -> None:
-        super().__init__(client.cid)
-        self._client = client
+        super().__init__(client)
         self._progress = progress
 
     def fit(self, ins: FitIns, timeout: float | None, group_id: int | None) -> FitRes:
         try:
-            return self._client.fit(ins, timeout, group_id)
+            return super().fit(ins, timeout, group_id)
         finally:
             self._progress.count()
-
-    def evaluate(self, ins: EvaluateIns, timeout: float | None, group_id: int | None) -> EvaluateRes:
-        return self._client.evaluate(ins, timeout, group_id)
-
-    def get_properties(
-        self, ins: GetPropertiesIns, timeout: float | None, group_id: int | None
-    ) -> GetPropertiesRes:
-        return self._client.get_properties(ins, timeout, group_id)
-
-    def get_parameters(
-        self, ins: GetParametersIns, timeout: float | None, group_id: int | None
-    ) -> GetParametersRes:
-        return self._client.get_parameters(ins, timeout, group_id)
-
-    def reconnect(self, ins: ReconnectIns, timeout: float | None, group_id: int | None) -> DisconnectRes:
-        return self._client.reconnect(ins, timeout, group_id)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import platform
 import time
-from collections.abc import Collection
+import tomllib
+from collections.abc import Collection, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,32 @@ from torch import nn
 
 from strategies.diagnostics import RoundDiagnostics
 
+from .client_failures import ClientFailure
 from .evaluation import Evaluation
+from .results_folder import ResultsFolder
 from .run_config import InvalidSetting, RunConfig
 
 DEFAULT_RESULTS = Path.home() / "pawbrofl-results"
 RECORDED_VERSIONS = ("flwr", "numpy", "pandas", "ray", "scipy", "torch", "torchvision")
+SETTINGS = "settings.toml"
+VERSIONS = "versions.json"
+ROUNDS = "rounds.csv"
+CLIENTS = "clients.csv"
+MODEL = "model.pt"
+SUMMARY = "summary.json"
+MAY_DIFFER = frozenset(
+    {
+        "checkpoint-every",
+        "figures",
+        "min-fit-clients",
+        "results-dir",
+        "resume",
+        "round-attempts",
+        "round-timeout",
+        "start-timeout",
+    }
+)
+"""Settings that a resumed run may change, as none of them changes what is computed."""
 
 
 class RunRecords:
@@ -31,46 +54,80 @@ class RunRecords:
     Parameters
     ----------
     config : RunConfig
-        The run's settings; ``results_dir`` names the folder, which must not exist yet. Empty: a new
-        one under ``~/pawbrofl-results``.
+        The run's settings. ``results_dir`` names the folder, which must not exist yet unless the run
+        is a resumed one. Empty: a new one under ``~/pawbrofl-results``.
     malicious : collection of int
         The numbers of the clients that are truly malicious.
+
+    Attributes
+    ----------
+    folder : Path
 
     Raises
     ------
     InvalidSetting
-        Where the folder exists or cannot be made.
+        Where the folder exists or cannot be made; of a resumed run, where the settings differ from
+        those recorded there.
     """
 
     def __init__(self, config: RunConfig, malicious: Collection[int]) -> None:
         self.config = config
         self.malicious = {str(client) for client in malicious}
-        self.folder = _new_folder(config.results_dir)
+        self.folder = _folder_of(config)
+        self._results = ResultsFolder(self.folder)
         self._diagnostics: RoundDiagnostics | None = None
-        settings = config.as_settings() | {"results-dir": str(self.folder)}
-        (self.folder / "settings.toml").write_text(tomli_w.dumps(settings))
-        (self.folder / "versions.json").write_text(json.dumps(_versions(), indent=2) + "\n")
+        if not (self.folder / SETTINGS).is_file():
+            settings = config.as_settings() | {"results-dir": str(self.folder), "resume": False}
+            self._results.replace(SETTINGS, tomli_w.dumps(settings).encode())
+        if not (self.folder / VERSIONS).is_file():
+            self._results.replace(VERSIONS, (json.dumps(_versions(), indent=2) + "\n").encode())
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the folder is that of a run which came to its end."""
+        return (self.folder / SUMMARY).is_file()
+
+    @property
+    def lengths(self) -> dict[str, int] | None:
+        """How long the files with rows are, for a checkpoint; None where rows are not on the disk."""
+        return self._results.lengths if self._results.is_complete else None
+
+    def cut_back(self, lengths: dict[str, int]) -> None:
+        """Take rows away that were added after a checkpoint.
+
+        Raises
+        ------
+        InvalidSetting
+            Where rows from before the checkpoint are missing, or the folder cannot be written to.
+        """
+        try:
+            self._results.cut_back((ROUNDS, CLIENTS), lengths)
+        except (OSError, ValueError) as problem:
+            raise InvalidSetting(
+                f"results-dir {str(self.folder)!r} cannot be resumed: {problem}"
+            ) from problem
 
     @property
     def has_clients(self) -> bool:
         """Whether any round had a reply."""
-        return (self.folder / "clients.csv").is_file()
+        return self._results.has(CLIENTS)
 
     @property
     def rounds(self) -> pd.DataFrame:
         """What ``rounds.csv`` holds."""
-        return pd.read_csv(self.folder / "rounds.csv")
+        return pd.read_csv(io.StringIO(self._results.read(ROUNDS)))
 
     @property
     def clients(self) -> pd.DataFrame:
         """What ``clients.csv`` holds."""
-        return pd.read_csv(self.folder / "clients.csv", keep_default_na=True, dtype={"client": str})
+        rows = io.StringIO(self._results.read(CLIENTS))
+        return pd.read_csv(rows, keep_default_na=True, dtype={"client": str})
 
     def add_clients(self, diagnostics: RoundDiagnostics) -> None:
         """Append one row for each client of a round to ``clients.csv``."""
         self._diagnostics = diagnostics
         self._append(
-            "clients.csv",
+            CLIENTS,
             [
                 {
                     "round": diagnostics.server_round,
@@ -106,29 +163,96 @@ class RunRecords:
             "aggregation_seconds": 0.0 if diagnostics is None else diagnostics.aggregation_seconds,
             "evaluation_seconds": evaluation_seconds,
         }
-        self._append("rounds.csv", [row])
+        self._append(ROUNDS, [row])
+
+    def add_failures(self, server_round: int, failures: Sequence[ClientFailure]) -> None:
+        """Append one row for each client of a round that sent no reply, or none that can be read."""
+        self._append(
+            CLIENTS,
+            [
+                {
+                    "round": server_round,
+                    "client": failure.client,
+                    "loss_gap": math.nan,
+                    "robust_weight": 0.0,
+                    "weight": 0.0,
+                    "judged_malicious": failure.replied,
+                    "truly_malicious": failure.client in self.malicious,
+                    "num_examples": 0,
+                    "left_out": f"{'unreadable' if failure.replied else 'no'} reply: {failure.reason}",
+                }
+                for failure in failures
+            ],
+        )
 
     def save_model(self, model: nn.Module) -> None:
         """Save a model's state dict as ``model.pt``, for ``torch.load(..., weights_only=True)``."""
-        torch.save(model.state_dict(), self.folder / "model.pt")
+        content = io.BytesIO()
+        torch.save(model.state_dict(), content)
+        self._results.replace(MODEL, content.getvalue())
+
+    def save_summary(self, summary: str) -> None:
+        """Save ``summary.json``, which says that the run is finished, after all else.
+
+        Raises
+        ------
+        RuntimeError
+            Where the folder cannot be written to. The message names another that holds what is missing.
+        """
+        self._results.complete()
+        self._results.replace(SUMMARY, summary.encode())
+        self._results.complete()
 
     def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
-        path = self.folder / name
-        pd.DataFrame(rows).to_csv(path, mode="a", header=not path.exists(), index=False)
+        if rows:
+            self._results.append(
+                name, pd.DataFrame(rows).to_csv(header=not self._results.has(name), index=False)
+            )
 
 
-def _new_folder(results_dir: str) -> Path:
-    folder = Path(results_dir) if results_dir else DEFAULT_RESULTS / time.strftime("%Y%m%d-%H%M%S")
+def _folder_of(config: RunConfig) -> Path:
+    given = config.results_dir
+    folder = Path(given) if given else DEFAULT_RESULTS / time.strftime("%Y%m%d-%H%M%S")
+    if config.resume and not given:
+        raise InvalidSetting("results-dir must name the folder of the run to resume, got ''")
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
-        raise InvalidSetting(
-            f"results-dir must be a folder that does not exist yet, got {str(folder)!r}: nothing "
-            "was written over"
-        ) from None
+        check_existing(config)
     except OSError as problem:
         raise InvalidSetting(f"results-dir {str(folder)!r} cannot be made: {problem}") from problem
     return folder
+
+
+def check_existing(config: RunConfig) -> None:
+    """Check that a run may use a results folder that exists: to resume the same run in it.
+
+    Raises
+    ------
+    InvalidSetting
+        Where ``resume`` is false, the folder is no run's, or settings differ from those recorded in it.
+    """
+    folder = Path(config.results_dir)
+    if not config.resume:
+        raise InvalidSetting(
+            f"results-dir must be a folder that does not exist yet, got {config.results_dir!r}: nothing "
+            "was written over"
+        )
+    try:
+        recorded = tomllib.loads((folder / SETTINGS).read_text())
+    except FileNotFoundError:
+        left = [path.name for path in folder.iterdir()]
+        if set(left) <= {f".{SETTINGS}.part"}:
+            return  # killed before it had begun
+        raise InvalidSetting(f"results-dir {config.results_dir!r} is not the folder of a run") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        raise InvalidSetting(f"{folder / SETTINGS} cannot be read: {problem}") from problem
+    now = config.as_settings()
+    for name in sorted((set(now) | set(recorded)) - MAY_DIFFER):
+        if now.get(name) != recorded.get(name):
+            raise InvalidSetting(
+                f"{name} must be {recorded.get(name)!r} as in the run to resume, got {now.get(name)!r}"
+            )
 
 
 def _versions() -> dict[str, str]:

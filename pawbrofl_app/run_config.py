@@ -60,8 +60,14 @@ class RunConfig:
     trigger_shift: int
     attack_first_round: int
     attack_last_round: int
+    round_timeout: float
+    start_timeout: float
+    min_fit_clients: int
+    round_attempts: int
     results_dir: str
     figures: bool
+    checkpoint_every: int
+    resume: bool
 
     @classmethod
     def parse(cls, run_config: Mapping[str, Any]) -> RunConfig:
@@ -104,6 +110,22 @@ class RunConfig:
             return 0
         return round(self.malicious_fraction * self.num_clients)
 
+    @property
+    def num_fit_clients(self) -> int:
+        """How many clients train in a round, if all are there."""
+        return max(1, int(self.fraction_fit * self.num_clients))
+
+    @property
+    def needed_replies(self) -> int:
+        """How many clients must answer for a round to count.
+
+        By default so many that malicious ones, at most a fraction ``epsilon`` of those that were
+        asked, are fewer than half of those that answered.
+        """
+        return self.min_fit_clients or min(
+            int(2 * self.epsilon * self.num_fit_clients) + 1, self.num_fit_clients
+        )
+
     def _check(self) -> None:
         for name, allowed in _CHOICES.items():
             if self._value(name) not in allowed:
@@ -113,6 +135,10 @@ class RunConfig:
                 raise self._invalid(name, allowed_range)
         if self.attack_last_round and self.attack_last_round < self.attack_first_round:
             raise self._invalid("attack-last-round", "0 (no end) or at least attack-first-round")
+        if self.min_fit_clients > self.num_fit_clients:
+            raise self._invalid(
+                "min-fit-clients", f"at most {self.num_fit_clients}, which train in a round"
+            )
         for name, extent in (("height", self.trigger.height), ("width", self.trigger.width)):
             if self.attack == "dba" and extent > IMAGE_SIZE:
                 raise InvalidSetting(
@@ -168,6 +194,11 @@ _RANGES: dict[str, _Range] = {
     "trigger-shift": _AT_LEAST_0,
     "attack-first-round": _AT_LEAST_1,
     "attack-last-round": _AT_LEAST_0,
+    "round-timeout": _AT_LEAST_0,
+    "start-timeout": _AT_LEAST_0,
+    "min-fit-clients": _AT_LEAST_0,
+    "round-attempts": _AT_LEAST_1,
+    "checkpoint-every": _AT_LEAST_0,
 }
 
 

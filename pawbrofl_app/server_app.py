@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from logging import INFO
-from typing import Any
+from dataclasses import replace
+from logging import ERROR, INFO
 
-from flwr.common import Context, FitIns, NDArrays, Parameters, Scalar, ndarrays_to_parameters
+from flwr.common import (
+    Context,
+    NDArrays,
+    Scalar,
+    ndarrays_to_parameters,
+    parameters_to_ndarrays,
+)
 from flwr.common.logger import log
 from flwr.server import ServerConfig
-from flwr.server.client_manager import ClientManager
-from flwr.server.client_proxy import ClientProxy
 from flwr.server.compat import start_grid
 from flwr.serverapp import Grid, ServerApp
 
@@ -18,10 +22,12 @@ from clients.model_arrays import arrays_of, load_arrays
 from strategies import PAwBRoFL, PerformanceAware
 from strategies.weightings import weighting_named
 
+from .checkpoint import Checkpoint, CheckpointFolder
 from .client_roles import malicious_clients
 from .client_sampling import CLIENT_ID_KEY, SeededClientManager
 from .datasets import load_dataset
 from .devices import training_device
+from .durable_server import DurableServer, Endurance
 from .evaluation import evaluate
 from .figures import draw_figures
 from .model import initial_model
@@ -42,14 +48,43 @@ def main(grid: Grid, context: Context) -> None:
     malicious = malicious_clients(config)
     records = RunRecords(config, malicious)
     log(INFO, "Results go to %s", records.folder)
-    model = initial_model(config.seed)
-    start_grid(
-        grid=grid,
-        config=ServerConfig(num_rounds=config.num_rounds),
-        strategy=make_strategy(config, records, arrays_of(model)),
-        client_manager=SeededClientManager(config.seed),
+    if records.is_finished:
+        log(INFO, "The run in %s is finished, there is nothing to resume", records.folder)
+        return
+    checkpoints = CheckpointFolder(records.folder / "checkpoints")
+    server = make_server(config, records, checkpoints)
+    timeout = config.round_timeout or None
+    start_grid(grid=grid, server=server, config=ServerConfig(config.num_rounds, timeout))
+    finish(config, records, malicious, parameters_to_ndarrays(server.parameters))
+    checkpoints.remove()
+
+
+def make_server(config: RunConfig, records: RunRecords, checkpoints: CheckpointFolder) -> DurableServer:
+    """Return the server, ready for the run's first round or the one after its last checkpoint."""
+    resume_from = checkpoints.newest() if config.resume else None
+    if config.resume:
+        records.cut_back({} if resume_from is None else resume_from.record_lengths)
+
+    def save(checkpoint: Checkpoint) -> None:
+        last = checkpoint.server_round == config.num_rounds
+        due = config.checkpoint_every and (
+            last or checkpoint.server_round % config.checkpoint_every == 0
+        )
+        lengths = records.lengths
+        if due and lengths is not None:
+            checkpoints.save(replace(checkpoint, record_lengths=lengths))
+
+    return DurableServer(
+        client_manager=SeededClientManager(config.seed, config.round_timeout or None),
+        strategy=make_strategy(config, records, arrays_of(initial_model(config.seed))),
+        endurance=Endurance(
+            config.num_clients, config.start_timeout, config.needed_replies, config.round_attempts
+        ),
+        progress=RunProgress(config.num_rounds),
+        resume_from=resume_from,
+        on_failures=records.add_failures,
+        after_round=save,
     )
-    finish(config, records, malicious)
 
 
 def check_machine(config: RunConfig) -> None:
@@ -59,7 +94,7 @@ def check_machine(config: RunConfig) -> None:
     client_indices(config)
 
 
-def make_strategy(config: RunConfig, records: RunRecords, initial_arrays: NDArrays) -> TrackedPAwBRoFL:
+def make_strategy(config: RunConfig, records: RunRecords, initial_arrays: NDArrays) -> PAwBRoFL:
     """Return the strategy that the settings describe, recording and evaluating every round."""
     model = initial_model(config.seed)
     device = training_device(config.device)
@@ -73,16 +108,13 @@ def make_strategy(config: RunConfig, records: RunRecords, initial_arrays: NDArra
         load_arrays(model, arrays)
         result = evaluate(model, images, labels, config.trigger, config.target_label)
         records.add_round(server_round, result, time.perf_counter() - started)
-        if server_round == config.num_rounds:
-            records.save_model(model)
         return result.loss, {
             "accuracy": result.accuracy,
             "attack_success_rate": result.attack_success_rate,
         }
 
     performance = PerformanceAware(config.mu, config.epsilon, config.bound_reports)
-    return TrackedPAwBRoFL(
-        RunProgress(config.num_rounds),
+    return PAwBRoFL(
         epsilon=config.epsilon,
         weighting=weighting_named(config.aggregator, epsilon=config.epsilon),
         performance=performance if config.performance_aware else None,
@@ -94,45 +126,35 @@ def make_strategy(config: RunConfig, records: RunRecords, initial_arrays: NDArra
         fraction_evaluate=0.0,
         min_fit_clients=1,
         min_evaluate_clients=0,
-        min_available_clients=config.num_clients,
+        min_available_clients=config.needed_replies,
         initial_parameters=ndarrays_to_parameters(initial_arrays),
         evaluate_fn=evaluate_round,
         on_fit_config_fn=lambda server_round: {"server_round": server_round},
     )
 
 
-class TrackedPAwBRoFL(PAwBRoFL):
-    """The strategy, with progress lines between rounds and while a round's clients train."""
-
-    def __init__(self, run_progress: RunProgress, **options: Any) -> None:
-        super().__init__(**options)
-        self.run_progress = run_progress
-
-    def configure_fit(
-        self, server_round: int, parameters: Parameters, client_manager: ClientManager
-    ) -> list[tuple[ClientProxy, FitIns]]:
-        """Sample clients and count their replies as they come in."""
-        self.run_progress.start_round(server_round)
-        instructions = super().configure_fit(server_round, parameters, client_manager)
-        return self.run_progress.watch(server_round, instructions)
-
-
-def finish(config: RunConfig, records: RunRecords, malicious: list[int]) -> None:
-    """Draw the figures if asked to, write the summary and log it.
+def finish(config: RunConfig, records: RunRecords, malicious: list[int], arrays: NDArrays) -> None:
+    """Save the final model, draw the figures if asked to, write the summary and log it.
 
     Raises
     ------
     RuntimeError
-        Where no client's reply arrived in any round.
+        Where no client's reply arrived in any round, or the results folder cannot be written to.
     """
+    model = initial_model(config.seed)
+    load_arrays(model, arrays)
+    records.save_model(model)
     if not records.has_clients:
         raise RuntimeError("no client's reply arrived in any round; the log above says why")
     rounds, clients = records.rounds, records.clients
     if config.figures:
-        draw_figures(rounds, clients, records.folder / "figures")
+        try:
+            draw_figures(rounds, clients, records.folder / "figures")
+        except OSError as problem:
+            log(ERROR, "the figures could not be drawn: %s", problem)
     summary = RunSummary.of(rounds, clients, malicious)
-    summary.save(records.folder / "summary.json")
     log(INFO, "")
     log(INFO, "[RESULT]")
     for line in summary.lines(config, records.folder):
         log(INFO, "\t%s", line)
+    records.save_summary(summary.to_json())

@@ -54,9 +54,9 @@ class RunSummary:
             recall=hits / float(truly.sum()) if truly.any() else float("nan"),
         )
 
-    def save(self, path: Path) -> None:
-        """Write the summary as JSON."""
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+    def to_json(self) -> str:
+        """Return the summary as JSON."""
+        return json.dumps(asdict(self), indent=2) + "\n"
 
     def lines(self, config: RunConfig, folder: Path) -> list[str]:
         """Return the summary as lines for the log."""

@@ -12,11 +12,17 @@ import pytest
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture
-def defaults() -> dict[str, Any]:
-    """The settings of ``[tool.flwr.app.config]``."""
+@pytest.fixture(scope="session")
+def default_settings() -> dict[str, Any]:
+    """The settings of ``[tool.flwr.app.config]``; not to be changed."""
     settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())
     return dict(settings["tool"]["flwr"]["app"]["config"])
+
+
+@pytest.fixture
+def defaults(default_settings: dict[str, Any]) -> dict[str, Any]:
+    """A copy of the settings of ``[tool.flwr.app.config]``."""
+    return dict(default_settings)
 
 
 @pytest.fixture
