@@ -44,12 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InvalidSetting, OSError, RuntimeError, tomllib.TOMLDecodeError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
-    if options.engine == "in-process":
-        from .in_process_engine import run_in_process
+    try:
+        if options.engine == "in-process":
+            from .in_process_engine import run_in_process
 
-        run_in_process(config)
-        return 0
-    return simulate(config, options.client_resources_num_cpus, options.client_resources_num_gpus)
+            run_in_process(config)
+            return 0
+        return simulate(config, options.client_resources_num_cpus, options.client_resources_num_gpus)
+    except KeyboardInterrupt:
+        print(f"stopped; what there is lies in {config.results_dir}", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
