@@ -157,7 +157,7 @@ def simulate(config: RunConfig, resources: dict[str, float]) -> int:
 
 
 def flower_environment(home: Path) -> dict[str, str]:
-    """Return the environment for Flower's programs: all state in ``home``, nothing installed at run time."""
+    """Return the environment for Flower's programs: state in ``home``, nothing installed at run time."""
     return os.environ | {
         "FLWR_HOME": str(home),
         "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
@@ -171,7 +171,7 @@ def flower_environment(home: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def local_superlink(home: Path, environment: dict[str, str]) -> Iterator[None]:
-    """Run a SuperLink for simulations on loopback, the default connection of the ``FLWR_HOME`` ``home``."""
+    """Run a SuperLink for simulations on loopback, the default one of the ``FLWR_HOME`` ``home``."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -15,7 +15,9 @@ APP_FOLDER = Path(__file__).resolve().parent.parent
 def main() -> int:
     """Run the command line and return its exit status: 2 for what the user can mend."""
     if not (APP_FOLDER / "pawbrofl_app" / "command.py").is_file():
-        return _refuse("the app is not part of an installed wheel. Clone the project, and in its folder:")
+        return _refuse(
+            "the app is not part of an installed wheel. Clone the project, and in its folder:"
+        )
     try:
         from .command import main as run
     except ModuleNotFoundError as missing:
