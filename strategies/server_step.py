@@ -89,7 +89,7 @@ def server_step(
         Floating-point arrays that take no part in finding weights. They become the clients' winsorized
         mean; learning rate and optimiser do not touch them.
     epsilon : float, default 0.2
-        The fraction of weight that is cut off at either side of that mean.
+        The fraction of clients whose values are drawn in at either side of that mean.
     """
     inside = in_gramian(global_model, not_in_gramian)
     updates = client_updates(global_model, client_models, inside)
