@@ -71,13 +71,17 @@ class AggregateFit:
 
     def run(self, start: Model, replies: Sequence[Reply], server_round: int = 1) -> Model | None:
         """Return the next global model, or None where the present one is kept."""
-        manager = SimpleClientManager()
-        for reply in replies:
-            manager.register(NamedProxy(str(reply.node)))
-        self.strategy.configure_fit(server_round, ndarrays_to_parameters(start), manager)
+        self.num_asked(start, [reply.node for reply in replies], server_round)
         results = [(NamedProxy(str(reply.node)), self.result(reply)) for reply in replies]
         parameters, self.metrics = self.strategy.aggregate_fit(server_round, results, [])
         return None if parameters is None else parameters_to_ndarrays(parameters)
+
+    def num_asked(self, start: Model, nodes: Sequence[int], server_round: int = 1) -> int:
+        """Return how many of the nodes the strategy sends the model to."""
+        manager = SimpleClientManager()
+        for node in nodes:
+            manager.register(NamedProxy(str(node)))
+        return len(self.strategy.configure_fit(server_round, ndarrays_to_parameters(start), manager))
 
     @staticmethod
     def result(reply: Reply) -> FitRes:
