@@ -7,6 +7,7 @@ asked for.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .aggregation import Aggregation, aggregate, robust_mean
@@ -17,6 +18,7 @@ from .server_optimizers import Adam, Momentum, ServerOptimizer
 from .weightings import WEIGHTINGS, Filtering, Mean, NoRegret, Weighting
 
 if TYPE_CHECKING:
+    from . import message
     from .pawbrofl import PAwBRoFL
 
 __all__ = [
@@ -37,13 +39,14 @@ __all__ = [
     "aggregate",
     "diagnostics_table",
     "measure_loss_gap",
+    "message",
     "robust_mean",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name == "PAwBRoFL":
-        from .pawbrofl import PAwBRoFL
-
-        return PAwBRoFL
+        return import_module(".pawbrofl", __name__).PAwBRoFL
+    if name == "message":
+        return import_module(".message", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -179,7 +179,7 @@ class RobustRounds:
             client_id_key=self.client_id_key,
         )
         usable = [reply for reply in read if not reply.left_out]
-        step = self._step(self._sent, usable) if usable else None
+        step = self._step(server_round, self._sent, usable) if usable else None
         diagnostics = RoundDiagnostics(
             server_round=server_round,
             clients=diagnose(read, None if step is None else step.aggregation),
@@ -202,7 +202,7 @@ class RobustRounds:
             if getattr(self, name) is not None:
                 setattr(self, name, tolerant(getattr(self, name), empty))
 
-    def _step(self, sent: SentModel, usable: list[ClientReply]) -> ServerStep:
+    def _step(self, server_round: int, sent: SentModel, usable: list[ClientReply]) -> ServerStep:
         return server_step(
             sent.arrays,
             [reply.arrays for reply in usable],

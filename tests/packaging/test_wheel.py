@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -31,10 +32,17 @@ def without(modules: Sequence[str]) -> str:
     return f"import sys\nfor name in {tuple(modules)!r}: sys.modules[name] = None\n"
 
 
-def python(program: Path | str, code: str, folder: Path) -> str:
-    finished = subprocess.run(
-        [str(program), "-c", code], capture_output=True, text=True, cwd=folder, check=False
+def run(command: Sequence[str | Path], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program in a folder, without a path that would lead it to this clone."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, env=environment, check=False
     )
+
+
+def python(program: Path | str, code: str, folder: Path) -> str:
+    """Run Python code and return what it prints."""
+    finished = run([program, "-c", code], folder)
     assert finished.returncode == 0, finished.stderr
     return finished.stdout
 
@@ -93,8 +101,7 @@ def test_an_installed_wheel_works_without_the_apps_requirements(environment: Pat
 
 
 def test_the_command_of_a_wheel_says_where_the_app_is(environment: Path) -> None:
-    command = [str(environment / "bin" / "pawbrofl"), "run"]
-    finished = subprocess.run(command, capture_output=True, text=True, cwd=environment, check=False)
+    finished = run([environment / "bin" / "pawbrofl", "run"], environment)
     assert finished.returncode == 2
     assert finished.stderr.startswith("error: the app is not part of an installed wheel.")
     assert finished.stderr.endswith("pip install -e '.[app]'\n")
@@ -102,9 +109,7 @@ def test_the_command_of_a_wheel_says_where_the_app_is(environment: Path) -> None
 
 def test_the_command_of_a_clone_says_which_requirement_is_missing() -> None:
     code = without(["tomli_w"]) + "from pawbrofl_app.console import main; sys.exit(main())"
-    finished = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, check=False
-    )
+    finished = run([sys.executable, "-c", code], PROJECT)
     assert finished.returncode == 2
     assert finished.stderr.startswith("error: the app needs tomli_w, which is not installed.")
 
