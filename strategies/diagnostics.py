@@ -147,4 +147,5 @@ def diagnostics_table(rounds: Iterable[RoundDiagnostics]) -> pd.DataFrame:
         for diagnostics in rounds
         for client in diagnostics.clients
     ]
-    return pd.DataFrame(rows, columns=["round", *columns, "num_examples"])
+    table = pd.DataFrame(rows, columns=["round", *columns, "num_examples"])
+    return table.astype({"judged_malicious": bool})  # as it is with rows

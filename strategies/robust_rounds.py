@@ -62,20 +62,13 @@ class RobustRounds:
     **flower_options
         All options of Flower's ``FedAvg`` of the same API.
 
-    Attributes
-    ----------
-    fractions : tuple of str
-        Names of the options that hold a fraction; a strategy says which.
-    metrics_functions : dict of str to callable
-        Names of the options that hold a function which aggregates metrics, and what makes an empty
-        result of it.
-
     Raises
     ------
     ValueError
         For an argument out of its range; the message names it.
     """
 
+    # Names of Flower's options that hold a fraction, and that aggregate metrics, with their empty result.
     fractions: ClassVar[tuple[str, ...]] = ()
     metrics_functions: ClassVar[dict[str, Callable[[], Any]]] = {}
 
@@ -97,10 +90,8 @@ class RobustRounds:
         super().__init__(**flower_options)
         self._check_flower_options()
         check_epsilon(epsilon)
-        if not (server_learning_rate > 0 and np.isfinite(server_learning_rate)):
-            raise ValueError(
-                f"server_learning_rate must be a number above 0, got {server_learning_rate}"
-            )
+        if not 0 < server_learning_rate < np.inf:
+            raise ValueError(f"server_learning_rate must be above 0, got {server_learning_rate}")
         if block_size is not None and block_size < 1:
             raise ValueError(f"block_size must be at least 1, got {block_size}")
         if performance is RECOMMENDED_TILT:
@@ -111,7 +102,8 @@ class RobustRounds:
         self.server_learning_rate = server_learning_rate
         self.server_optimizer = server_optimizer
         self.block_size = block_size
-        self.not_in_gramian = not_in_gramian
+        one_pattern = isinstance(not_in_gramian, str)
+        self.not_in_gramian = (not_in_gramian,) if one_pattern else tuple(not_in_gramian)
         self.loss_gap_key = loss_gap_key
         self.client_id_key = client_id_key
         self.on_round = on_round

@@ -36,7 +36,9 @@ def test_the_table_says_of_each_client_what_became_of_it(api: Any) -> None:
 
 
 def test_no_rounds_make_an_empty_table() -> None:
-    assert list(diagnostics_table([]).columns)[:2] == ["round", "client"]
+    table = diagnostics_table([])
+    assert list(table.columns)[:2] == ["round", "client"]
+    assert table[table["judged_malicious"]].empty
 
 
 def test_without_pandas_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
