@@ -68,7 +68,7 @@ class RobustRounds:
         For an argument out of its range; the message names it.
     """
 
-    # Names of Flower's options that hold a fraction, and that aggregate metrics, with their empty result.
+    # Names of Flower's options that hold fractions, and metrics functions with their empty result.
     fractions: ClassVar[tuple[str, ...]] = ()
     metrics_functions: ClassVar[dict[str, Callable[[], Any]]] = {}
 
@@ -102,8 +102,9 @@ class RobustRounds:
         self.server_learning_rate = server_learning_rate
         self.server_optimizer = server_optimizer
         self.block_size = block_size
-        one_pattern = isinstance(not_in_gramian, str)
-        self.not_in_gramian = (not_in_gramian,) if one_pattern else tuple(not_in_gramian)
+        if isinstance(not_in_gramian, str):
+            not_in_gramian = [not_in_gramian]
+        self.not_in_gramian = tuple(not_in_gramian)
         self.loss_gap_key = loss_gap_key
         self.client_id_key = client_id_key
         self.on_round = on_round
@@ -119,11 +120,9 @@ class RobustRounds:
     def log_settings(self) -> None:
         """Log the settings that decide how updates are aggregated."""
         FLOWER_LOG.info("\t├──> PAwBRoFL settings:")
-        settings = self._settings()
-        for name, value in settings.items():
-            branch = "└──" if name == list(settings)[-1] else "├──"
+        for name, value in self._settings().items():
             text = "none" if value is None else value
-            FLOWER_LOG.info("\t│\t%s %s: %s", branch, name.replace("_", " ").capitalize(), text)
+            FLOWER_LOG.info("\t│\t├── %s: %s", name.replace("_", " ").capitalize(), text)
 
     def send_model(self, tensors: Iterable[bytes], names: Sequence[str] | None = None) -> None:
         """Remember the serialized global model that clients are sent, and when.

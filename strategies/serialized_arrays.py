@@ -23,6 +23,7 @@ LARGEST_NUMBER = 1e38
 
 WIDEST_ITEM = 8
 MAX_HEADER = 10_000
+MAX_DIMENSIONS = 64
 _HEADER_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -104,14 +105,14 @@ class _Header:
         stream = BytesIO(data[: MAX_HEADER + 100])
         try:
             header = _HEADER_READERS[npy.read_magic(stream)](stream, MAX_HEADER)
-        # What a hostile header makes NumPy's parser raise is not foreseeable.
+        # What a hostile header makes NumPy raise is not foreseeable, and that text is the client's own.
         except Exception as problem:
-            raise InvalidArray(f"is no array in NumPy's format ({problem})") from problem
+            raise InvalidArray(f"is no array in NumPy's format ({type(problem).__name__})") from problem
         shape, fortran_order, dtype = header
         if dtype.kind not in "fiub" and dtype != BFLOAT16:
-            raise InvalidArray(f"holds {dtype}, which is no number that models are made of")
-        if any(length < 0 for length in shape):
-            raise InvalidArray(f"has shape {shape}")
+            raise InvalidArray(f"holds {str(dtype)[:20]}, no number that models are made of")
+        if len(shape) > MAX_DIMENSIONS or not all(0 <= length < 2**63 for length in shape):
+            raise InvalidArray("has a shape that no array has")
         return cls(shape, fortran_order, dtype, stream.tell())
 
 

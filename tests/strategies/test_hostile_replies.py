@@ -26,10 +26,13 @@ def serialized(array: Any) -> bytes:
     return serialize_array(np.asarray(array), np.asarray(array).dtype)
 
 
-def header(shape: tuple[int, ...], descr: str = "<f4") -> bytes:
+def header(shape: Any, descr: Any = "<f4") -> bytes:
     """Return a header in NumPy's format without anything behind it."""
-    text = repr({"descr": descr, "fortran_order": False, "shape": shape}).encode() + b"\n"
+    text = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape}}}\n".encode()
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
+
+
+HUGE = header("(0x" + "f" * 8000 + ",)")
 
 
 GOOD = [serialized(array) for array in START]
@@ -53,6 +56,9 @@ HOSTILE: dict[str, Any] = {
     "an array that goes on": [GOOD[0] + b"x", GOOD[1]],
     "a header that claims a petabyte": [header((2**48,)), GOOD[1]],
     "a negative shape": [header((-4, -5)), GOOD[1]],
+    "a shape of a thousand dimensions": [header((1,) * 1000), GOOD[1]],
+    "a length of nine thousand digits": [HUGE, GOOD[1]],
+    "a dtype of many fields": [header((7,), [(f"f{k}", "<f4") for k in range(500)]), GOOD[1]],
     "a header of nested brackets": [b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535, GOOD[1]],
     "ten megabytes for twenty numbers": [GOOD[0] + bytes(10_000_000), GOOD[1]],
 }
@@ -70,6 +76,8 @@ def test_a_hostile_model_is_left_out_with_its_reason(api: Any, kind: str) -> Non
     left_out = {client.client: client for client in way.rounds[0].clients if client.left_out}
     assert list(left_out) == ["3"]
     assert left_out["3"].judged_malicious
+    assert len(left_out["3"].reason) < 200, "a client does not write the log"
+    assert left_out["3"].reason.isprintable()
     assert left_out["3"].reason == f"left out: {left_out['3'].left_out}"
 
 
