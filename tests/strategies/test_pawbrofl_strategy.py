@@ -12,7 +12,6 @@ import pytest
 
 import strategies.message
 from strategies import Mean, PAwBRoFL, PerformanceAware, aggregate
-from strategies.weightings import NoRegret
 
 from .one_round import BOTH_APIS, AggregateFit, AggregateTrain, Model, NamedProxy, Reply
 
@@ -63,7 +62,8 @@ def test_both_strategies_and_aggregate_give_the_same_bits(block_size: int | None
     models = [[np.asarray(a) for a in reply.model] for reply in replies]
     updates = [[a - b for a, b in zip(start, model, strict=True)] for model in models]
     gaps = [reply.metrics["loss_gap"] for reply in replies]
-    mean = aggregate(updates, NoRegret(0.2), gaps, PerformanceAware(), block_size).mean
+    by_default = PAwBRoFL()
+    mean = aggregate(updates, by_default.weighting, gaps, by_default.performance, block_size).mean
     expected = [
         (before - update.astype(np.float64)).astype(np.float32)
         for before, update in zip(start, mean, strict=True)
@@ -204,7 +204,8 @@ def test_epsilon_reaches_the_default_weighting_and_tilt(strategy: Any) -> None:
 
 @pytest.mark.parametrize("strategy", [PAwBRoFL, strategies.message.PAwBRoFL])
 def test_the_summary_names_what_decides_the_aggregation(strategy: Any, log: list[str]) -> None:
-    strategy(server_learning_rate=0.7).summary()
+    made = strategy(server_learning_rate=0.7)
+    made.summary()
     text = "\n".join(log)
-    for words in ("NoRegret(epsilon=0.2", "PerformanceAware(", "Server learning rate: 0.7"):
+    for words in (repr(made.weighting), repr(made.performance), "Server learning rate: 0.7"):
         assert words in text
