@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flwr.app import ArrayRecord, Error, Message, MetricRecord, RecordDict
 
+import strategies.message
 from strategies import Mean
 
 from .one_round import AggregateTrain
@@ -98,3 +99,29 @@ def test_a_hostile_evaluation_does_not_end_the_run() -> None:
     answers = [Message(content, reply_to=asked[node]) for node, content in contents.items()]
     averaged = way.strategy.aggregate_evaluate(1, answers)
     assert dict(averaged) == {"loss": 1.0}
+
+
+def test_records_and_weights_may_have_other_keys() -> None:
+    strategy = strategies.message.PAwBRoFL(
+        min_available_nodes=1,
+        min_train_nodes=1,
+        arrayrecord_key="model",
+        configrecord_key="settings",
+        weighted_by_key="samples",
+    )
+    way = AggregateTrain(strategy)
+    asked = way.messages(START, [1, 2])
+    assert set(asked[1].content) == {"model", "settings"}
+    answers = []
+    for node, message in asked.items():
+        content = {
+            "model": way.record([a + node for a in START]),
+            "other": ArrayRecord([np.zeros(2)]),
+            "metrics": MetricRecord({"samples": node, "accuracy": float(node)}),
+        }
+        answers.append(Message(RecordDict(content), reply_to=message))
+    arrays, metrics = strategy.aggregate_train(1, answers)
+    assert arrays is not None
+    assert metrics is not None
+    np.testing.assert_allclose(arrays["a0"].numpy(), 1.5)
+    assert metrics["accuracy"] == pytest.approx((1 * 1 + 2 * 2) / 3)
