@@ -34,8 +34,6 @@ from pawbrofl_app.run_config import RunConfig
 from .certificates import make_server_certificate, make_supernode_key
 
 APP_FOLDER = Path(__file__).resolve().parent.parent
-SETTINGS = Path(__file__).resolve().parent / "loopback.toml"
-HEARTBEATS = "Fleet API started"
 
 
 class LoopbackFederation(contextlib.ExitStack):

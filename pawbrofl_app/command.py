@@ -1,8 +1,11 @@
-"""``pawbrofl run``: a ``flwr run`` of this app with everything around it set up and cleaned away.
+"""``pawbrofl``: runs of this app with everything around them set up and cleaned away.
 
-It checks the settings first, starts a SuperLink of its own on loopback that uses the installed
-environment, asks for as many SuperNodes as the run has clients, streams the log, and stops the
-SuperLink. ``flwr run .`` does the same with your own SuperLink connection and settings.
+- ``pawbrofl run`` simulates a federation: it checks the settings first, starts a SuperLink of its own on
+  loopback that uses the installed environment, asks for as many SuperNodes as the run has clients,
+  streams the log, and stops the SuperLink. ``flwr run .`` does the same with your own SuperLink
+  connection and settings.
+- ``pawbrofl resume`` goes on with a run that was interrupted.
+- ``pawbrofl federation`` starts real SuperNodes on this machine, with TLS and authentication.
 """
 
 from __future__ import annotations
@@ -25,30 +28,48 @@ from .flower_programs import CONNECTION, flower_environment, installed_program, 
 from .run_config import InvalidSetting, RunConfig
 
 APP_FOLDER = Path(__file__).resolve().parent.parent
+LOOPBACK_SETTINGS = APP_FOLDER / "deployment" / "loopback.toml"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 2 for what the user can mend."""
     options = _parser().parse_args(arguments)
     try:
-        config = read_settings(options.run_config, Path.cwd())
+        config = options.read(options)
         check_before_start(config)
     except (InvalidSetting, OSError, RuntimeError, tomllib.TOMLDecodeError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
-    if options.engine == "in-process":
-        from .in_process_engine import run_in_process
-
-        run_in_process(config)
-        return 0
-    return simulate(config, options.client_resources_num_cpus, options.client_resources_num_gpus)
+    try:
+        return int(options.run(config, options))
+    except KeyboardInterrupt:
+        print(f"stopped; pawbrofl resume {config.results_dir} goes on", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pawbrofl", description=__doc__.split("\n")[0])
-    commands = parser.add_subparsers(required=True, metavar="run")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="simulate one federation")
-    run.add_argument(
+    _add_settings(run)
+    _add_engine(run)
+    run.set_defaults(read=_settings_given, run=_simulate)
+    resume = commands.add_parser("resume", help="go on with a run that was interrupted")
+    resume.add_argument("folder", help="the run's results folder")
+    _add_engine(resume)
+    resume.set_defaults(read=_settings_recorded, run=_simulate)
+    federation = commands.add_parser(
+        "federation",
+        help="run one on real SuperNodes on this machine, with TLS and authentication; the settings of "
+        "deployment/loopback.toml are given beforehand",
+    )
+    _add_settings(federation)
+    federation.set_defaults(read=_settings_on_loopback, run=_run_federation)
+    return parser
+
+
+def _add_settings(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "--run-config",
         "-c",
         action="append",
@@ -57,22 +78,61 @@ def _parser() -> argparse.ArgumentParser:
         help="a TOML file, or settings such as 'mu=0.1 aggregator=\"filtering\"'; may be repeated, "
         "later ones win. All settings stand in pyproject.toml",
     )
-    run.add_argument(
+
+
+def _add_engine(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "--engine",
         choices=("ray", "in-process"),
         default="ray",
         help="Flower's Ray simulation, or all clients one after the other in this process: the same "
         "numbers without Flower's services",
     )
-    run.add_argument("--client-resources-num-cpus", type=int, default=1, metavar="N")
-    run.add_argument(
+    command.add_argument("--client-resources-num-cpus", type=int, default=1, metavar="N")
+    command.add_argument(
         "--client-resources-num-gpus",
         type=float,
         default=0.0,
         metavar="X",
         help="share of a GPU for each client that trains; above 0 trains on CUDA",
     )
-    return parser
+
+
+def _settings_given(options: argparse.Namespace) -> RunConfig:
+    return read_settings(options.run_config, Path.cwd())
+
+
+def _settings_on_loopback(options: argparse.Namespace) -> RunConfig:
+    return read_settings([str(LOOPBACK_SETTINGS), *options.run_config], Path.cwd())
+
+
+def _settings_recorded(options: argparse.Namespace) -> RunConfig:
+    folder = Path.cwd() / options.folder
+    if not (folder / "settings.toml").is_file():
+        raise InvalidSetting(f"{str(folder)!r} is not the folder of a run")
+    recorded = tomllib.loads((folder / "settings.toml").read_text())
+    return RunConfig.parse(recorded | {"results-dir": str(folder), "resume": True})
+
+
+def _simulate(config: RunConfig, options: argparse.Namespace) -> int:
+    if options.engine == "ray":
+        return simulate(config, options.client_resources_num_cpus, options.client_resources_num_gpus)
+    from .durable_server import TooFewReplies
+    from .in_process_engine import run_in_process
+    from .results_folder import ResultsElsewhere
+
+    try:
+        run_in_process(config)
+    except (TooFewReplies, ResultsElsewhere) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run_federation(config: RunConfig, _: argparse.Namespace) -> int:
+    from deployment.loopback import run_federation
+
+    return run_federation(config)
 
 
 def default_settings() -> dict[str, Any]:

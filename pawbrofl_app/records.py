@@ -196,7 +196,7 @@ class RunRecords:
 
         Raises
         ------
-        RuntimeError
+        ResultsElsewhere
             Where the folder cannot be written to. The message names another that holds what is missing.
         """
         self._results.complete()

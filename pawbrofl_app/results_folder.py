@@ -19,6 +19,10 @@ TRIES_AT_THE_END = 3
 SECONDS_BETWEEN_TRIES = 2.0
 
 
+class ResultsElsewhere(RuntimeError):
+    """The results folder could not be written to, and what is missing there is in another one."""
+
+
 class ResultsFolder:
     """Appends to and replaces files, and remembers what the disk did not take.
 
@@ -102,7 +106,7 @@ class ResultsFolder:
 
         Raises
         ------
-        RuntimeError
+        ResultsElsewhere
             Where another folder was needed. The message names it.
         """
         for _ in range(TRIES_AT_THE_END):
@@ -116,7 +120,7 @@ class ResultsFolder:
         for name, content in self._files.items():
             (rescued / name).write_bytes(content)
         missing = ", ".join(sorted([*self._rows, *self._files]))
-        raise RuntimeError(
+        raise ResultsElsewhere(
             f"results-dir {self.path} could not be written to ({self._reported}); {missing} of this "
             f"run are in {rescued} instead"
         )

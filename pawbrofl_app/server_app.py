@@ -139,7 +139,9 @@ def finish(config: RunConfig, records: RunRecords, malicious: list[int], arrays:
     Raises
     ------
     RuntimeError
-        Where no client's reply arrived in any round, or the results folder cannot be written to.
+        Where no client's reply arrived in any round.
+    ResultsElsewhere
+        Where the results folder cannot be written to.
     """
     model = initial_model(config.seed)
     load_arrays(model, arrays)
