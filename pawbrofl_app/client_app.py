@@ -11,29 +11,23 @@ from clients.local_training import LocalTraining
 from clients.malicious import MaliciousClient
 
 from .client_roles import attack_of
-from .datasets import load_dataset
+from .datasets import LabelledImages, load_dataset
 from .devices import compute_reproducibly, training_device
 from .model import ConvolutionalNetwork
 from .partitions import client_indices
-from .run_config import InvalidSetting, RunConfig
+from .run_config import RunConfig
+from .site import Site, load_own_data
 
 
 def client_fn(context: Context) -> Client:
-    """Return the client of a SuperNode, with the part of the data that its node config names."""
+    """Return the client of a SuperNode, with the samples that its node config names."""
     config = RunConfig.parse(context.run_config)
-    partition_id = int(context.node_config["partition-id"])
-    if not 0 <= partition_id < config.num_clients:
-        raise InvalidSetting(
-            f"partition-id must be at least 0 and below num-clients {config.num_clients}, "
-            f"got {partition_id}"
-        )
+    site = Site.parse(context.node_config, config.num_clients)
+    partition_id = site.partition_id
     compute_reproducibly()
-    train = load_dataset(config.dataset, config.data_dir).train
-    images, labels = train.select(client_indices(config)[partition_id]).as_inputs(
-        training_device(config.device)
-    )
+    images, labels = _samples(config, site).as_inputs(training_device(config.device))
     training = LocalTraining(config.local_epochs, config.batch_size, config.learning_rate)
-    attack = attack_of(config, partition_id)
+    attack = attack_of(config, site)
     if attack is None:
         client = BenignClient(
             ConvolutionalNetwork,
@@ -54,6 +48,13 @@ def client_fn(context: Context) -> Client:
             attack=attack,
         )
     return client.to_client()
+
+
+def _samples(config: RunConfig, site: Site) -> LabelledImages:
+    if site.data_dir:
+        return load_own_data(site.data_dir, config.dataset)
+    train = load_dataset(config.dataset, config.data_dir).train
+    return train.select(client_indices(config)[site.partition_id])
 
 
 app = ClientApp(client_fn=client_fn)

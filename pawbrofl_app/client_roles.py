@@ -6,7 +6,8 @@ import numpy as np
 
 from attacks import Attack, DistributedBackdoor
 
-from .run_config import RunConfig
+from .run_config import InvalidSetting, RunConfig
+from .site import Site
 
 
 def malicious_clients(config: RunConfig) -> list[int]:
@@ -16,13 +17,23 @@ def malicious_clients(config: RunConfig) -> list[int]:
     return sorted(int(client) for client in chosen)
 
 
-def attack_of(config: RunConfig, partition_id: int) -> Attack | None:
-    """Return the attack of one client, or None for a benign one."""
+def attack_of(config: RunConfig, site: Site) -> Attack | None:
+    """Return the attack of one client, or None for a benign one.
+
+    Raises
+    ------
+    InvalidSetting
+        Where a node config says malicious, but the run has no attack.
+    """
     malicious = malicious_clients(config)
-    if partition_id not in malicious:
+    drawn = site.partition_id in malicious
+    if not site.attacks(drawn):
         return None
+    if config.attack == "none":
+        raise InvalidSetting("attack must name one where a node config says malicious, got 'none'")
+    attacker = malicious.index(site.partition_id) if drawn else site.partition_id
     return DistributedBackdoor(
-        attacker=malicious.index(partition_id),
+        attacker=attacker,
         target=config.target_label,
         poison_fraction=config.poison_fraction,
         scale=config.attack_scale,
