@@ -18,8 +18,10 @@ from flwr.common import (
 from flwr.server.client_proxy import ClientProxy
 
 LONGEST_REASON = 200
-NO_REPLY = ("Message contains an Error", "Expected one Message")
-"""How Flower's words begin where it has no reply to read."""
+NOTHING_CAME = "Expected one Message"
+ERROR_BEGINS = "Message contains an Error (reason: "
+ERROR_ENDS = "). It originated during client-side execution of a message."
+"""Flower's words where it has no reply to read."""
 
 
 class ClientFailure(RuntimeError):
@@ -61,8 +63,9 @@ class NamedClient(ClientProxy):
             reply = self._client.fit(ins, timeout, group_id)
         except Exception as problem:
             # What a hostile reply makes Flower raise when it is read is not foreseeable.
-            reason = str(problem) or type(problem).__name__
-            replied = not reason.startswith(NO_REPLY)
+            words = str(problem) or type(problem).__name__
+            reason = words.removeprefix(ERROR_BEGINS).removesuffix(ERROR_ENDS)
+            replied = not words.startswith((ERROR_BEGINS, NOTHING_CAME))
             raise ClientFailure(self.cid, reason, replied=replied) from problem
         if reply.status.code != Code.OK:
             raise ClientFailure(self.cid, f"{reply.status.code.name}: {reply.status.message}")

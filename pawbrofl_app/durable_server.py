@@ -8,7 +8,6 @@ of a round train at the same time.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -191,7 +190,7 @@ class DurableServer(Server):
             told = f"{len(results)} clients answered, at least {needed} must"
             if attempt < attempts:
                 log(WARNING, "round %s is repeated: %s", server_round, told)
-                threading.Event().wait(min(2.0**attempt, LONGEST_PAUSE))
+                time.sleep(min(2.0**attempt, LONGEST_PAUSE))
         raise TooFewReplies(f"round {server_round} was tried {attempts} times: {told}")
 
     def _ask(self, server_round: int, timeout: float | None) -> tuple[Results, list[ClientFailure]]:
