@@ -18,7 +18,7 @@ from flwr.common import (
 from flwr.server.client_proxy import ClientProxy
 
 LONGEST_REASON = 200
-NOTHING_CAME = "Expected one Message"
+NOTHING_CAME = "Expected one Message but got: 0"
 ERROR_BEGINS = "Message contains an Error (reason: "
 ERROR_ENDS = "). It originated during client-side execution of a message."
 """Flower's words where it has no reply to read."""
@@ -63,10 +63,14 @@ class NamedClient(ClientProxy):
             reply = self._client.fit(ins, timeout, group_id)
         except Exception as problem:
             # What a hostile reply makes Flower raise when it is read is not foreseeable.
-            words = str(problem) or type(problem).__name__
-            reason = words.removeprefix(ERROR_BEGINS).removesuffix(ERROR_ENDS)
-            replied = not words.startswith((ERROR_BEGINS, NOTHING_CAME))
-            raise ClientFailure(self.cid, reason, replied=replied) from problem
+            words = str(problem)
+            if words.startswith(ERROR_BEGINS):
+                reason = words.removeprefix(ERROR_BEGINS).removesuffix(ERROR_ENDS)
+                raise ClientFailure(self.cid, reason) from problem
+            if words == NOTHING_CAME:
+                raise ClientFailure(self.cid, "nothing came") from problem
+            reason = f"{type(problem).__name__}: {words}"
+            raise ClientFailure(self.cid, reason, replied=True) from problem
         if reply.status.code != Code.OK:
             raise ClientFailure(self.cid, f"{reply.status.code.name}: {reply.status.message}")
         return reply
