@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = options.read(options)
         check_before_start(config)
-    except (InvalidSetting, OSError, RuntimeError, tomllib.TOMLDecodeError) as problem:
+    except (InvalidSetting, OSError, RuntimeError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
     try:
@@ -110,7 +110,7 @@ def _settings_recorded(options: argparse.Namespace) -> RunConfig:
     folder = Path.cwd() / options.folder
     if not (folder / "settings.toml").is_file():
         raise InvalidSetting(f"{str(folder)!r} is not the folder of a run")
-    recorded = tomllib.loads((folder / "settings.toml").read_text())
+    recorded = _read_toml(folder / "settings.toml")
     return RunConfig.parse(recorded | {"results-dir": str(folder), "resume": True})
 
 
@@ -174,13 +174,20 @@ def _parse_settings(given: str, folder: Path) -> dict[str, Any]:
         path = folder / given
         if not path.is_file():
             raise InvalidSetting(f"--run-config {given!r} is not a file")
-        return tomllib.loads(path.read_text())
+        return _read_toml(path)
     try:
         return dict(parse_config_args([given]))
     except Exception as problem:
         raise InvalidSetting(
             f"--run-config {given!r} is neither a .toml file nor key=value pairs: {problem}"
         ) from problem
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        raise InvalidSetting(f"{path} is no TOML: {problem}") from problem
 
 
 def check_before_start(config: RunConfig) -> None:

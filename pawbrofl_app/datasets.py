@@ -11,6 +11,7 @@ import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from filelock import FileLock
 from torch import Tensor
 from torch.nn import functional
 
-from .run_config import DATASETS, IMAGE_SIZE
+from .run_config import DATASETS, IMAGE_SIZE, NUM_CLASSES
 
 DATA_DIR_VARIABLE = "PAWBROFL_DATA_DIR"
 DEFAULT_DATA_DIR = Path.home() / ".cache" / "pawbrofl"
@@ -116,15 +117,43 @@ def _from_torchvision(name: str, root: Path) -> Dataset:
     if source is None:
         raise DataUnavailable(f"dataset must be one of {', '.join(DATASETS)}, got {name!r}")
     try:
-        try:
-            train, test = (source(str(root), train=part, download=False) for part in (True, False))
-        except RuntimeError:
-            root.mkdir(parents=True, exist_ok=True)
-            with FileLock(root / f".{name}.lock"):
-                train, test = (source(str(root), train=part, download=True) for part in (True, False))
+        parts = _read(source, root, download=False)
+    except RuntimeError:
+        parts = _download(name, source, root)
+    # What else torchvision raises for files that are not as it expects is not foreseeable.
+    except Exception as problem:
+        raise _damaged(name, root, problem) from problem
+    return Dataset(*(_checked(part, name, root) for part in parts))
+
+
+def _read(source: Any, root: Path, *, download: bool) -> list[Any]:
+    return [source(str(root), train=part, download=download) for part in (True, False)]
+
+
+def _download(name: str, source: Any, root: Path) -> list[Any]:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / f".{name}.lock"):
+            return _read(source, root, download=True)
     except (RuntimeError, OSError, ValueError) as problem:
         raise DataUnavailable(
             f"data-dir {str(root)!r} does not hold {name} in torchvision's layout, and it could not "
             f"be downloaded there: {problem}"
         ) from problem
-    return Dataset(*(LabelledImages(part.data[:, None], part.targets) for part in (train, test)))
+
+
+def _checked(part: Any, name: str, root: Path) -> LabelledImages:
+    images, labels = part.data, part.targets
+    if images.shape[1:] != (IMAGE_SIZE, IMAGE_SIZE) or labels.shape != images.shape[:1]:
+        shapes = f"{tuple(images.shape)} images and {tuple(labels.shape)} labels"
+        raise _damaged(name, root, ValueError(shapes))
+    if not len(labels) or labels.min() < 0 or labels.max() >= NUM_CLASSES:
+        raise _damaged(name, root, ValueError(f"labels that are no classes below {NUM_CLASSES}"))
+    return LabelledImages(images[:, None], labels)
+
+
+def _damaged(name: str, root: Path, problem: Exception) -> DataUnavailable:
+    return DataUnavailable(
+        f"the files of {name} in data-dir {str(root)!r} are damaged; remove them, and they are "
+        f"downloaded anew ({type(problem).__name__}: {problem})"
+    )
