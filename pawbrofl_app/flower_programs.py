@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 import tomli_w
 
 LOOPBACK = "127.0.0.1"
@@ -74,12 +75,22 @@ class Program:
 
     def stop(self) -> None:
         """End the program and all that it started: on request at first, then by force."""
+        started = self._descendants()
         self.signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(SECONDS_TO_STOP)
-        # Children that outlive the program would train on unseen.
         self.signal(signal.SIGKILL)
         self.process.wait()
+        # A ServerApp is in a session of its own, and would train on unseen.
+        for process in started:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def _descendants(self) -> list[psutil.Process]:
+        try:
+            return psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
 
 
 def flower_environment(home: Path) -> dict[str, str]:

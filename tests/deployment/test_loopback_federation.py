@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,3 +115,20 @@ def test_a_run_survives_a_killed_supernode(federation: LoopbackFederation, confi
     assert theirs["judged_malicious"].all()
     assert theirs["weight"].max() < 0.05
     assert pd.read_csv(Path(config.results_dir) / "rounds.csv")["test_accuracy"].iloc[-1] > 0.5
+
+
+def test_an_interrupt_stops_everything(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pawbrofl_app.command", "federation", "--run-config"]
+    command.append(f"num-clients=2 epsilon=0 results-dir='{tmp_path / 'run'}'")
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = Watched(running)
+    run.read_until("logs in")
+    folder = Path(run.log.split("logs in ")[1].splitlines()[0])
+    run.read_until("[ROUND 1]")
+    assert processes_of(folder)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert f"pawbrofl resume {tmp_path / 'run'} goes on" in errors
+    assert processes_of(folder) == []
+    assert not folder.exists()

@@ -1,0 +1,79 @@
+"""Two hundred rounds of fifty clients: memory stays flat, nothing is left open or running."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from torch import nn
+
+from pawbrofl_app import client_app, server_app
+from pawbrofl_app.evaluation import Evaluation
+from pawbrofl_app.in_process_engine import run_in_process
+from pawbrofl_app.run_config import RunConfig
+
+NUM_ROUNDS = 200
+NUM_CLIENTS = 50
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class TinyNetwork(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(nn.Flatten(), nn.Linear(28 * 28, 10))
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
+
+
+def open_files() -> set[str]:
+    links = Path("/proc/self/fd").iterdir()
+    return {str(link.readlink()) for link in links if link.is_symlink()}
+
+
+def child_processes() -> str:
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Train a tiny network; the list holds the resident memory after every round's evaluation."""
+    sizes: list[int] = []
+
+    def evaluate(*_: Any) -> Evaluation:
+        sizes.append(resident_bytes())
+        return Evaluation(0.5, 1.0, 0.0)
+
+    model: Callable[..., nn.Module] = lambda *_: TinyNetwork()  # noqa: E731
+    monkeypatch.setattr(server_app, "initial_model", model)
+    monkeypatch.setattr(server_app, "evaluate", evaluate)
+    monkeypatch.setattr(client_app, "ConvolutionalNetwork", TinyNetwork)
+    return sizes
+
+
+def test_memory_stays_flat_and_nothing_is_left_open(
+    tiny: list[int], defaults: dict[str, Any], tmp_path: Path
+) -> None:
+    files, threads, children = open_files(), threading.active_count(), child_processes()
+    settings: dict[str, Any] = {
+        "num-clients": NUM_CLIENTS,
+        "num-rounds": NUM_ROUNDS,
+        "local-epochs": 1,
+        "batch-size": 32,
+        "figures": False,
+        "results-dir": str(tmp_path / "run"),
+    }
+    run_in_process(RunConfig.parse(defaults | settings))
+    assert len(pd.read_csv(tmp_path / "run" / "clients.csv")) == NUM_ROUNDS * NUM_CLIENTS
+    assert len(tiny) == NUM_ROUNDS + 1
+    middle, end = (np.median(tiny[start : start + 30]) for start in (70, 170))
+    assert end - middle < 4 * 2**20, f"grew by {(end - middle) / 2**20:.1f} MiB in a hundred rounds"
+    assert open_files() <= files
+    assert threading.active_count() == threads
+    assert child_processes() == children
