@@ -1,5 +1,7 @@
 """What a federation with TLS and SuperNode authentication needs: certificates and keys.
 
+``python -m deployment.certificates FOLDER --names HOST ... --supernodes NAME ...`` makes them:
+
 - A certificate authority (``ca.crt``) that SuperNodes and ``flwr`` trust. Its key signs one server
   certificate and is not kept: to renew, make a new authority.
 - The SuperLink's certificate and key (``superlink.crt``, ``superlink.key``), for the names that it is
@@ -10,6 +12,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import ipaddress
 import os
@@ -150,3 +153,33 @@ def _write(path: Path, content: bytes, mode: int = 0o644) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
+
+
+def main() -> None:
+    """Make what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path, help="where the files go; none is written over")
+    parser.add_argument(
+        "--names",
+        nargs="+",
+        default=[],
+        metavar="HOST",
+        help="host names and IP addresses of the SuperLink: makes ca.crt, superlink.crt, superlink.key",
+    )
+    parser.add_argument(
+        "--supernodes", nargs="+", default=[], metavar="NAME", help="makes NAME.key and NAME.pub of each"
+    )
+    options = parser.parse_args()
+    if not (options.names or options.supernodes):
+        parser.error("give --names, --supernodes or both")
+    try:
+        if options.names:
+            make_server_certificate(options.folder, options.names)
+        for name in options.supernodes:
+            make_supernode_key(options.folder, name)
+    except FileExistsError as problem:
+        parser.error(f"{problem.filename} exists, and keys are never written over")
+
+
+if __name__ == "__main__":
+    main()
