@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from typing import Any
 
 import numpy as np
+import pytest
 from flwr.common import Code, GetPropertiesIns, GetPropertiesRes, Status
 from flwr.server.client_proxy import ClientProxy
 
@@ -60,3 +63,26 @@ def test_all_clients_need_no_draw() -> None:
         manager.register(NumberedProxy(number, number))
     assert len(manager.sample(5)) == 5
     assert manager.num_draws == 0
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan, "three", b"3", None, 10**400])
+def test_a_client_that_says_nonsense_sorts_last_and_ends_nothing(number: Any) -> None:
+    manager = SeededClientManager(1)
+    for honest in range(4):
+        manager.register(NumberedProxy(honest, honest))
+    manager.register(NumberedProxy(4, number))
+    assert len({client.cid for client in manager.sample(3)}) == 3
+
+
+def test_clients_may_take_only_so_long_to_say_their_number() -> None:
+    class Slow(NumberedProxy):
+        def get_properties(
+            self, ins: GetPropertiesIns, timeout: float | None, group_id: int | None
+        ) -> GetPropertiesRes:
+            assert timeout == 7.0
+            raise ValueError("nothing came in time")
+
+    manager = SeededClientManager(1, patience=7.0)
+    for number in range(4):
+        manager.register(Slow(number, number))
+    assert len(manager.sample(3)) == 3

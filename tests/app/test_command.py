@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tomli_w
 import torch
 
 from pawbrofl_app import command
@@ -75,3 +77,16 @@ def test_later_settings_win_and_paths_become_absolute(tmp_path: Path) -> None:
     assert (config.mu, config.aggregator) == (0.7, "filtering")
     assert config.data_dir == str(tmp_path / "d")
     assert config.results_dir.startswith(str(tmp_path / "results"))
+
+
+def test_only_a_runs_folder_can_be_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["resume", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"error: {str(tmp_path)!r} is not the folder of a run\n"
+
+
+def test_a_run_is_resumed_with_its_own_settings(tmp_path: Path, defaults: dict[str, Any]) -> None:
+    recorded = defaults | {"seed": 7, "results-dir": "/elsewhere/before/it/was/moved"}
+    (tmp_path / "settings.toml").write_text(tomli_w.dumps(recorded))
+    options = command._parser().parse_args(["resume", str(tmp_path)])
+    config = options.read(options)
+    assert (config.seed, config.resume, config.results_dir) == (7, True, str(tmp_path))

@@ -13,6 +13,7 @@ from pawbrofl_app.client_roles import attack_of, malicious_clients
 from pawbrofl_app.evaluation import evaluate
 from pawbrofl_app.model import ConvolutionalNetwork, initial_model
 from pawbrofl_app.run_config import RunConfig
+from pawbrofl_app.site import Site
 
 
 def test_the_network_has_319520_parameters() -> None:
@@ -64,7 +65,7 @@ def test_malicious_clients_are_drawn_from_the_seed(defaults: dict[str, Any]) -> 
     malicious = malicious_clients(config)
     assert len(malicious) == 4
     assert malicious == malicious_clients(config)
-    attacks = [attack_of(config, client) for client in range(20)]
+    attacks = [attack_of(config, Site(client)) for client in range(20)]
     assert [client for client, attack in enumerate(attacks) if attack] == malicious
     numbers = [getattr(attacks[client], "attacker", None) for client in malicious]
     assert numbers == [0, 1, 2, 3]

@@ -12,6 +12,7 @@ import torch
 from matplotlib.image import imread
 from torch import nn
 
+from pawbrofl_app.client_failures import ClientFailure
 from pawbrofl_app.evaluation import Evaluation
 from pawbrofl_app.figures import draw_figures
 from pawbrofl_app.records import RunRecords
@@ -100,3 +101,65 @@ def test_figures_are_drawn(records: RunRecords) -> None:
     assert names == ["accuracy.png", "attack_success_rate.png", "largest_gap.png", "weights.png"]
     for path in paths:
         assert imread(path).std() > 0.01, f"{path.name} is empty"
+
+
+def resumed(records: RunRecords, **changed: Any) -> RunRecords:
+    settings = records.config.as_settings() | {"resume": True} | changed
+    return RunRecords(RunConfig.parse(settings), [2])
+
+
+def test_a_resumed_run_goes_on_after_a_checkpoints_rows(records: RunRecords) -> None:
+    expected = (records.folder / "rounds.csv").read_text()
+    lengths = records.lengths
+    assert lengths is not None
+    records.add_clients(diagnostics(3))
+    records.add_round(3, Evaluation(0.9, 1.0, 0.02), 0.5)
+    again = resumed(records)
+    again.cut_back(lengths)
+    assert (records.folder / "rounds.csv").read_text() == expected
+    assert again.clients["round"].max() == 2
+    again.add_round(3, Evaluation(0.9, 1.0, 0.02), 0.5)
+    assert again.rounds["round"].tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("seed", 2, "seed must be 1 as in the run to resume, got 2"),
+        ("num-rounds", 30, "num-rounds must be 20 as in the run to resume, got 30"),
+        ("mu", 0.5, "mu must be 0.05 as in"),
+    ],
+)
+def test_a_resumed_run_has_the_recorded_settings(
+    records: RunRecords, name: str, value: Any, message: str
+) -> None:
+    before = {path: path.read_bytes() for path in records.folder.iterdir()}
+    with pytest.raises(InvalidSetting, match=message):
+        resumed(records, **{name: value})
+    assert {path: path.read_bytes() for path in records.folder.iterdir()} == before
+
+
+def test_what_changes_no_number_may_differ(records: RunRecords) -> None:
+    resumed(records, **{"round-timeout": 5, "figures": False, "checkpoint-every": 7})
+
+
+def test_a_folder_of_something_else_is_not_resumed(records: RunRecords, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_bytes(b"")
+    with pytest.raises(InvalidSetting, match="is not the folder of a run"):
+        resumed(records, **{"results-dir": str(tmp_path / "photos")})
+
+
+def test_rows_that_are_missing_are_named(records: RunRecords) -> None:
+    with pytest.raises(InvalidSetting, match=r"cannot be resumed: .*rounds\.csv is shorter"):
+        resumed(records).cut_back({"rounds.csv": 10**6, "clients.csv": 5})
+
+
+def test_clients_that_failed_are_recorded_with_the_reason(records: RunRecords) -> None:
+    failures = [ClientFailure("1", "it\ndied"), ClientFailure("2", "KeyError: 'x'", replied=True)]
+    records.add_failures(3, failures)
+    rows = records.clients[records.clients["round"] == 3]
+    assert rows["left_out"].tolist() == ["no reply: it died", "unreadable reply: KeyError: 'x'"]
+    assert rows["judged_malicious"].tolist() == [False, True]
+    assert rows["truly_malicious"].tolist() == [False, True]
+    assert rows["weight"].tolist() == [0.0, 0.0]
