@@ -26,6 +26,7 @@ from flwr.common.config import parse_config_args
 
 from .flower_programs import CONNECTION, flower_environment, installed_program, local_superlink
 from .run_config import InvalidSetting, RunConfig
+from .run_folder import SETTINGS, check_existing
 
 APP_FOLDER = Path(__file__).resolve().parent.parent
 LOOPBACK_SETTINGS = APP_FOLDER / "deployment" / "loopback.toml"
@@ -108,9 +109,9 @@ def _settings_on_loopback(options: argparse.Namespace) -> RunConfig:
 
 def _settings_recorded(options: argparse.Namespace) -> RunConfig:
     folder = Path.cwd() / options.folder
-    if not (folder / "settings.toml").is_file():
+    if not (folder / SETTINGS).is_file():
         raise InvalidSetting(f"{str(folder)!r} is not the folder of a run")
-    recorded = _read_toml(folder / "settings.toml")
+    recorded = _read_toml(folder / SETTINGS)
     return RunConfig.parse(recorded | {"results-dir": str(folder), "resume": True})
 
 
@@ -192,7 +193,6 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def check_before_start(config: RunConfig) -> None:
     """Raise what the run would raise before its first round, but without waiting for Flower to start."""
-    from .records import check_existing
     from .server_app import check_machine
 
     if Path(config.results_dir).exists():

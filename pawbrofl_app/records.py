@@ -6,11 +6,8 @@ import io
 import json
 import math
 import platform
-import time
-import tomllib
 from collections.abc import Collection, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -24,28 +21,14 @@ from .client_failures import ClientFailure
 from .evaluation import Evaluation
 from .results_folder import ResultsFolder
 from .run_config import InvalidSetting, RunConfig
+from .run_folder import SETTINGS, folder_of
 
-DEFAULT_RESULTS = Path.home() / "pawbrofl-results"
 RECORDED_VERSIONS = ("flwr", "numpy", "pandas", "ray", "scipy", "torch", "torchvision")
-SETTINGS = "settings.toml"
 VERSIONS = "versions.json"
 ROUNDS = "rounds.csv"
 CLIENTS = "clients.csv"
 MODEL = "model.pt"
 SUMMARY = "summary.json"
-MAY_DIFFER = frozenset(
-    {
-        "checkpoint-every",
-        "figures",
-        "min-fit-clients",
-        "results-dir",
-        "resume",
-        "round-attempts",
-        "round-timeout",
-        "start-timeout",
-    }
-)
-"""Settings that a resumed run may change, as none of them changes what is computed."""
 
 
 class RunRecords:
@@ -73,7 +56,7 @@ class RunRecords:
     def __init__(self, config: RunConfig, malicious: Collection[int]) -> None:
         self.config = config
         self.malicious = {str(client) for client in malicious}
-        self.folder = _folder_of(config)
+        self.folder = folder_of(config)
         self._results = ResultsFolder(self.folder)
         self._diagnostics: RoundDiagnostics | None = None
         if not (self.folder / SETTINGS).is_file():
@@ -207,51 +190,6 @@ class RunRecords:
         if rows:
             self._results.append(
                 name, pd.DataFrame(rows).to_csv(header=not self._results.has(name), index=False)
-            )
-
-
-def _folder_of(config: RunConfig) -> Path:
-    given = config.results_dir
-    folder = Path(given) if given else DEFAULT_RESULTS / time.strftime("%Y%m%d-%H%M%S")
-    if config.resume and not given:
-        raise InvalidSetting("results-dir must name the folder of the run to resume, got ''")
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError:
-        check_existing(config)
-    except OSError as problem:
-        raise InvalidSetting(f"results-dir {str(folder)!r} cannot be made: {problem}") from problem
-    return folder
-
-
-def check_existing(config: RunConfig) -> None:
-    """Check that a run may use a results folder that exists: to resume the same run in it.
-
-    Raises
-    ------
-    InvalidSetting
-        Where ``resume`` is false, the folder is no run's, or settings differ from those recorded in it.
-    """
-    folder = Path(config.results_dir)
-    if not config.resume:
-        raise InvalidSetting(
-            f"results-dir must be a folder that does not exist yet, got {config.results_dir!r}: nothing "
-            "was written over"
-        )
-    try:
-        recorded = tomllib.loads((folder / SETTINGS).read_text())
-    except FileNotFoundError:
-        left = [path.name for path in folder.iterdir()]
-        if set(left) <= {f".{SETTINGS}.part"}:
-            return  # killed before it had begun
-        raise InvalidSetting(f"results-dir {config.results_dir!r} is not the folder of a run") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        raise InvalidSetting(f"{folder / SETTINGS} cannot be read: {problem}") from problem
-    now = config.as_settings()
-    for name in sorted((set(now) | set(recorded)) - MAY_DIFFER):
-        if now.get(name) != recorded.get(name):
-            raise InvalidSetting(
-                f"{name} must be {recorded.get(name)!r} as in the run to resume, got {now.get(name)!r}"
             )
 
 

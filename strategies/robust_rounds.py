@@ -22,7 +22,7 @@ from .performance_aware import PerformanceAware
 from .reported_metrics import tolerant
 from .sent_model import SentModel
 from .serialized_arrays import is_reasonable
-from .server_optimizers import ServerOptimizer, State
+from .server_optimizers import ServerOptimizer, State, from_named_arrays, named_arrays
 from .server_step import ServerStep, server_step
 from .updates import FloatArray
 from .weightings import NoRegret, Weighting
@@ -187,27 +187,12 @@ class RobustRounds:
         return self._sent.serialize(step.model), aggregated
 
     def state(self) -> dict[str, FloatArray]:
-        """Return what is carried from round to round, apart from the model: the optimiser's state.
-
-        Returns
-        -------
-        dict of str to ndarray
-            Under names such as ``optimizer.0.3``: quantity 0 of the model's array 3.
-        """
-        return {
-            f"optimizer.{quantity}.{k}": array
-            for quantity, arrays in enumerate(self._optimizer_state or ())
-            for k, array in enumerate(arrays)
-        }
+        """Return what is carried from round to round, apart from the model, as named arrays."""
+        return named_arrays(self._optimizer_state)
 
     def restore(self, state: Mapping[str, FloatArray]) -> None:
         """Take over what `state` returned, before the first round is sent."""
-        quantities: dict[int, dict[int, FloatArray]] = {}
-        for name, array in state.items():
-            _, quantity, k = name.split(".")
-            quantities.setdefault(int(quantity), {})[int(k)] = array
-        restored = tuple([arrays[k] for k in sorted(arrays)] for _, arrays in sorted(quantities.items()))
-        self._optimizer_state = restored or None
+        self._optimizer_state = from_named_arrays(state)
 
     def _check_flower_options(self) -> None:
         for name in self.fractions:

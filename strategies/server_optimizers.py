@@ -8,7 +8,7 @@ Reddi et al., "Adaptive federated optimization" (ICLR 2021), Algorithm 2 (FedAda
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,6 +119,24 @@ class Adam(ServerOptimizer):
         ]
         steps = [m / (np.sqrt(v) + self.tau) for m, v in zip(mean, square, strict=True)]
         return steps, (mean, square)
+
+
+def named_arrays(state: State | None) -> dict[str, FloatArray]:
+    """Return an optimiser's state under names such as ``0.3``: quantity 0 of the model's array 3."""
+    return {
+        f"{quantity}.{k}": array
+        for quantity, arrays in enumerate(state or ())
+        for k, array in enumerate(arrays)
+    }
+
+
+def from_named_arrays(arrays: Mapping[str, FloatArray]) -> State | None:
+    """Return the state that `named_arrays` took apart."""
+    quantities: dict[int, dict[int, FloatArray]] = {}
+    for name, array in arrays.items():
+        quantity, k = (int(number) for number in name.split("."))
+        quantities.setdefault(quantity, {})[k] = array
+    return tuple([found[k] for k in sorted(found)] for _, found in sorted(quantities.items())) or None
 
 
 def _check_decay(name: str, value: float) -> None:
