@@ -8,12 +8,10 @@ elsewhere, and everything is stopped when the run ends, fails or is interrupted.
 from __future__ import annotations
 
 import contextlib
-import signal
 import ssl
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import tomli_w
@@ -27,6 +25,7 @@ from pawbrofl_app.flower_programs import (
     free_port,
     installed_program,
     is_healthy,
+    stopped_by_signals,
     write_connection,
 )
 from pawbrofl_app.run_config import RunConfig
@@ -127,7 +126,7 @@ def run_federation(config: RunConfig) -> int:
     """Run the app once on a federation of its own and return 0 if it finished."""
     with (
         tempfile.TemporaryDirectory(prefix="pawbrofl-federation-") as folder,
-        _stopped_by_signals(),
+        stopped_by_signals(),
         LoopbackFederation(Path(folder)) as federation,
     ):
         try:
@@ -149,22 +148,6 @@ def _start_all(federation: LoopbackFederation, config: RunConfig) -> None:
         federation.register_supernode(name)
         federation.start_supernode(name, told)
         print(f"{name}: registered and started with {told}", flush=True)
-
-
-@contextlib.contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Make a request to end, or a terminal that closes, unwind as an interrupt does."""
-
-    def stop(number: int, _: object) -> None:
-        sys.exit(128 + number)
-
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, stop) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

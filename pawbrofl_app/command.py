@@ -24,7 +24,13 @@ from typing import Any
 import tomli_w
 from flwr.common.config import parse_config_args
 
-from .flower_programs import CONNECTION, flower_environment, installed_program, local_superlink
+from .flower_programs import (
+    CONNECTION,
+    flower_environment,
+    installed_program,
+    local_superlink,
+    stopped_by_signals,
+)
 from .run_config import InvalidSetting, RunConfig
 from .run_folder import SETTINGS, check_existing
 
@@ -230,7 +236,7 @@ def simulate(config: RunConfig, num_cpus: int = 1, num_gpus: float = 0.0) -> int
             "--federation-config",
             " ".join(f"{name}={value}" for name, value in resources.items()),
         ]
-        with local_superlink(Path(home), environment):
+        with stopped_by_signals(), local_superlink(Path(home), environment):
             subprocess.run(command, env=environment, check=False)
     finished = (Path(config.results_dir) / "summary.json").is_file()
     if not finished:

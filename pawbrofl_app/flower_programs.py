@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import sysconfig
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -125,6 +126,22 @@ def is_healthy(url: str, verify: ssl.SSLContext | bool = True) -> bool:
         return httpx.get(f"{url}/health", timeout=1, verify=verify).is_success
     except httpx.HTTPError:
         return False
+
+
+@contextlib.contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Make a request to end, or a terminal that closes, unwind as an interrupt does."""
+
+    def stop(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def write_connection(home: Path, connection: dict[str, str | bool]) -> None:

@@ -8,6 +8,7 @@ import math
 import platform
 from collections.abc import Collection, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,7 +22,7 @@ from .client_failures import ClientFailure
 from .evaluation import Evaluation
 from .results_folder import ResultsFolder
 from .run_config import InvalidSetting, RunConfig
-from .run_folder import SETTINGS, folder_of
+from .run_folder import SETTINGS, claim, folder_of
 
 RECORDED_VERSIONS = ("flwr", "numpy", "pandas", "ray", "scipy", "torch", "torchvision")
 VERSIONS = "versions.json"
@@ -50,13 +51,14 @@ class RunRecords:
     ------
     InvalidSetting
         Where the folder exists or cannot be made; of a resumed run, where the settings differ from
-        those recorded there.
+        those recorded there, or another process still writes there.
     """
 
     def __init__(self, config: RunConfig, malicious: Collection[int]) -> None:
         self.config = config
         self.malicious = {str(client) for client in malicious}
         self.folder = folder_of(config)
+        self._lock = claim(self.folder)
         self._results = ResultsFolder(self.folder)
         self._diagnostics: RoundDiagnostics | None = None
         if not (self.folder / SETTINGS).is_file():
@@ -64,6 +66,11 @@ class RunRecords:
             self._results.replace(SETTINGS, tomli_w.dumps(settings).encode())
         if not (self.folder / VERSIONS).is_file():
             self._results.replace(VERSIONS, (json.dumps(_versions(), indent=2) + "\n").encode())
+
+    def close(self) -> None:
+        """Let other processes write to the folder."""
+        Path(self._lock.lock_file).unlink(missing_ok=True)
+        self._lock.release()
 
     @property
     def is_finished(self) -> bool:

@@ -6,10 +6,13 @@ import time
 import tomllib
 from pathlib import Path
 
+from filelock import BaseFileLock, FileLock, Timeout
+
 from .run_config import InvalidSetting, RunConfig
 
 DEFAULT_RESULTS = Path.home() / "pawbrofl-results"
 SETTINGS = "settings.toml"
+LOCK = ".lock"
 MAY_DIFFER = frozenset(
     {
         "checkpoint-every",
@@ -64,7 +67,7 @@ def check_existing(config: RunConfig) -> None:
         recorded = tomllib.loads((folder / SETTINGS).read_text())
     except FileNotFoundError:
         left = [path.name for path in folder.iterdir()]
-        if set(left) <= {f".{SETTINGS}.part"}:
+        if set(left) <= {LOCK, f".{SETTINGS}.part"}:
             return  # killed before it had begun
         raise InvalidSetting(f"results-dir {config.results_dir!r} is not the folder of a run") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
@@ -75,3 +78,21 @@ def check_existing(config: RunConfig) -> None:
             raise InvalidSetting(
                 f"{name} must be {recorded.get(name)!r} as in the run to resume, got {now.get(name)!r}"
             )
+
+
+def claim(folder: Path) -> BaseFileLock:
+    """Keep other processes from writing to a run's folder, until the lock is released or this one dies.
+
+    Raises
+    ------
+    InvalidSetting
+        Where another process has it.
+    """
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InvalidSetting(
+            f"results-dir {str(folder)!r} must not be that of a run which is still going on"
+        ) from None
+    return lock

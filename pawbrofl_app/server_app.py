@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import replace
 from logging import ERROR, INFO
 
@@ -46,17 +47,17 @@ def main(grid: Grid, context: Context) -> None:
     config = RunConfig.parse(context.run_config)
     check_machine(config)
     malicious = malicious_clients(config)
-    records = RunRecords(config, malicious)
-    log(INFO, "Results go to %s", records.folder)
-    if records.is_finished:
-        log(INFO, "The run in %s is finished, there is nothing to resume", records.folder)
-        return
-    checkpoints = CheckpointFolder(records.folder / "checkpoints")
-    server = make_server(config, records, checkpoints)
-    timeout = config.round_timeout or None
-    start_grid(grid=grid, server=server, config=ServerConfig(config.num_rounds, timeout))
-    finish(config, records, malicious, parameters_to_ndarrays(server.parameters))
-    checkpoints.remove()
+    with closing(RunRecords(config, malicious)) as records:
+        log(INFO, "Results go to %s", records.folder)
+        if records.is_finished:
+            log(INFO, "The run in %s is finished, there is nothing to resume", records.folder)
+            return
+        checkpoints = CheckpointFolder(records.folder / "checkpoints")
+        server = make_server(config, records, checkpoints)
+        timeout = config.round_timeout or None
+        start_grid(grid=grid, server=server, config=ServerConfig(config.num_rounds, timeout))
+        finish(config, records, malicious, parameters_to_ndarrays(server.parameters))
+        checkpoints.remove()
 
 
 def make_server(config: RunConfig, records: RunRecords, checkpoints: CheckpointFolder) -> DurableServer:

@@ -104,6 +104,7 @@ def test_figures_are_drawn(records: RunRecords) -> None:
 
 
 def resumed(records: RunRecords, **changed: Any) -> RunRecords:
+    records.close()
     settings = records.config.as_settings() | {"resume": True} | changed
     return RunRecords(RunConfig.parse(settings), [2])
 
@@ -133,10 +134,19 @@ def test_a_resumed_run_goes_on_after_a_checkpoints_rows(records: RunRecords) -> 
 def test_a_resumed_run_has_the_recorded_settings(
     records: RunRecords, name: str, value: Any, message: str
 ) -> None:
+    records.close()
     before = {path: path.read_bytes() for path in records.folder.iterdir()}
     with pytest.raises(InvalidSetting, match=message):
         resumed(records, **{name: value})
     assert {path: path.read_bytes() for path in records.folder.iterdir()} == before
+
+
+def test_a_run_that_still_goes_on_is_not_resumed(records: RunRecords) -> None:
+    again = RunConfig.parse(records.config.as_settings() | {"resume": True})
+    with pytest.raises(InvalidSetting, match="must not be that of a run which is still going on"):
+        RunRecords(again, [2])
+    records.close()
+    RunRecords(again, [2]).close()
 
 
 def test_what_changes_no_number_may_differ(records: RunRecords) -> None:
