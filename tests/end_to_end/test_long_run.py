@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -58,8 +59,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_memory_stays_flat_and_nothing_is_left_open(
-    tiny: list[int], defaults: dict[str, Any], tmp_path: Path
+    tiny: list[int], defaults: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.ERROR, "flwr")  # pytest would keep every line in memory
     files, threads, children = open_files(), threading.active_count(), child_processes()
     settings: dict[str, Any] = {
         "num-clients": NUM_CLIENTS,
