@@ -221,10 +221,15 @@ class DurableServer(Server):
         history.add_metrics_centralized(server_round, metrics)
 
     def _learn_names(self, results: Results) -> None:
+        claims: dict[int, list[str]] = {}
         for client, result in results:
             number = result.metrics.get(CLIENT_ID_KEY)
             if isinstance(number, int) and not isinstance(number, bool):
                 self._names[client.cid] = str(number)
+                claims.setdefault(number, []).append(client.cid)
+        for number, nodes in claims.items():
+            if len(nodes) > 1:
+                log(WARNING, "nodes %s all call themselves client %s", ", ".join(nodes), number)
 
     def _name(self, node: str) -> str:
         return self._names.get(node, node)

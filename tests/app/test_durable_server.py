@@ -50,7 +50,10 @@ class FaultyGrid(InProcessGrid):
     """
 
     def __init__(self, fault: Fault = lambda *_: "") -> None:
-        app = ClientApp(lambda context: AddsOne(int(context.node_config["partition-id"])).to_client())
+        self.names = list(range(NUM_CLIENTS))
+        app = ClientApp(
+            lambda context: AddsOne(self.names[int(context.node_config["partition-id"])]).to_client()
+        )
         super().__init__(app, {}, NUM_CLIENTS)
         self.fault = fault
         self.tries: dict[int, int] = {}
@@ -148,6 +151,14 @@ def test_a_round_goes_on_without_clients_that_fail_and_names_them(
 def test_a_client_that_never_answered_goes_by_its_node() -> None:
     run = Run(FaultyGrid(lambda attempt, client: "silent" if client == 2 else ""), num_rounds=1)
     assert run.failures == [(1, "3", False)]
+
+
+def test_nodes_that_call_themselves_alike_are_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    grid = FaultyGrid()
+    grid.names[3] = 0
+    Run(grid, num_rounds=1)
+    (line,) = (line for line in caplog.messages if "call themselves" in line)
+    assert line in ("nodes 1, 4 all call themselves client 0", "nodes 4, 1 all call themselves client 0")
 
 
 def test_a_round_that_too_few_answered_is_repeated(undisturbed: list[Any]) -> None:

@@ -5,6 +5,7 @@ Slow (two minutes on two idle cores), as every message starts a process that imp
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from deployment.certificates import make_supernode_key
@@ -25,12 +27,10 @@ from pawbrofl_app.run_config import RunConfig
 def processes_of(folder: Path) -> list[int]:
     """Return all processes that were started with a federation's environment."""
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"FLWR_HOME={folder}\0".encode() in (process / "environ").read_bytes():
-                found.append(int(process.name))
-        except OSError:
-            continue
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("FLWR_HOME") == str(folder):
+                found.append(process.pid)
     return found
 
 

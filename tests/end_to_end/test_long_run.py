@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from torch import nn
 
@@ -21,25 +21,12 @@ from pawbrofl_app.run_config import RunConfig
 
 NUM_ROUNDS = 200
 NUM_CLIENTS = 50
-PAGE = os.sysconf("SC_PAGE_SIZE")
+THIS = psutil.Process()
 
 
 class TinyNetwork(nn.Sequential):
     def __init__(self) -> None:
         super().__init__(nn.Flatten(), nn.Linear(28 * 28, 10))
-
-
-def resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
-
-
-def open_files() -> set[str]:
-    links = Path("/proc/self/fd").iterdir()
-    return {str(link.readlink()) for link in links if link.is_symlink()}
-
-
-def child_processes() -> str:
-    return Path(f"/proc/self/task/{os.getpid()}/children").read_text()
 
 
 @pytest.fixture
@@ -48,7 +35,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
 
     def evaluate(*_: Any) -> Evaluation:
-        sizes.append(resident_bytes())
+        sizes.append(THIS.memory_info().rss)
         return Evaluation(0.5, 1.0, 0.0)
 
     model: Callable[..., nn.Module] = lambda *_: TinyNetwork()  # noqa: E731
@@ -62,7 +49,7 @@ def test_memory_stays_flat_and_nothing_is_left_open(
     tiny: list[int], defaults: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR, "flwr")  # pytest would keep every line in memory
-    files, threads, children = open_files(), threading.active_count(), child_processes()
+    files, threads, children = THIS.num_fds(), threading.active_count(), THIS.children()
     settings: dict[str, Any] = {
         "num-clients": NUM_CLIENTS,
         "num-rounds": NUM_ROUNDS,
@@ -76,6 +63,6 @@ def test_memory_stays_flat_and_nothing_is_left_open(
     assert len(tiny) == NUM_ROUNDS + 1
     middle, end = (np.median(tiny[start : start + 30]) for start in (70, 170))
     assert end - middle < 4 * 2**20, f"grew by {(end - middle) / 2**20:.1f} MiB in a hundred rounds"
-    assert open_files() <= files
+    assert THIS.num_fds() <= files
     assert threading.active_count() == threads
-    assert child_processes() == children
+    assert THIS.children() == children
