@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from .aggregation import Aggregation, aggregate, robust_mean
 from .performance_aware import PerformanceAware
-from .weightings import WEIGHTINGS, Filtering, Mean, NoRegret, Weighting
+from .weightings import (
+    WEIGHTINGS,
+    Bucketing,
+    CenteredClipping,
+    CoalitionFiltering,
+    Filtering,
+    GeometricMedian,
+    Mean,
+    MultiKrum,
+    NearestNeighborMixing,
+    NoRegret,
+    Weighting,
+)
 
 if TYPE_CHECKING:
     from .pawbrofl import PAwBRoFL
@@ -18,8 +30,14 @@ if TYPE_CHECKING:
 __all__ = [
     "WEIGHTINGS",
     "Aggregation",
+    "Bucketing",
+    "CenteredClipping",
+    "CoalitionFiltering",
     "Filtering",
+    "GeometricMedian",
     "Mean",
+    "MultiKrum",
+    "NearestNeighborMixing",
     "NoRegret",
     "PAwBRoFL",
     "PerformanceAware",

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from .gramian import Gramian, gramian_of, weighted_sum
 from .performance_aware import PerformanceAware
 from .updates import ClientUpdates, FloatArray, Updates
-from .weightings import Weighting, weighting_named
+from .weightings import RECOMMENDED, Epsilon, Weighting, weighting_named
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ def norm_matched(gramian: Gramian, q: FloatArray, tilted: FloatArray) -> FloatAr
 
 def robust_mean(
     updates: NDArray[Any] | Sequence[Sequence[NDArray[Any]]],
-    method: str = "no-regret",
-    epsilon: float = 0.2,
+    method: str = RECOMMENDED,
+    epsilon: Epsilon = 0.2,
     **options: Any,
 ) -> Aggregation:
     """Return the robust mean of client updates, without any tilt.
@@ -126,10 +126,10 @@ def robust_mean(
     ----------
     updates : ndarray of shape (m, d), or sequence of m sequences of arrays
         The clients' updates.
-    method : str, default "no-regret"
+    method : str, default "coalition-filtering"
         One of the names in `strategies.WEIGHTINGS`.
-    epsilon : float, default 0.2
-        The fraction of malicious clients to withstand.
+    epsilon : float or "auto", default 0.2
+        The fraction of malicious clients to withstand; "auto": as many as look malicious.
     **options
         Further options of that weighting.
 

@@ -52,3 +52,9 @@ def top_direction(gramian: FloatArray, q: FloatArray) -> tuple[float, FloatArray
     if eigenvalue <= np.finfo(np.float64).eps * float(np.abs(np.diag(gramian)).max(initial=0.0)):
         return max(eigenvalue, 0.0), np.zeros(m)
     return eigenvalue, (around_mean @ (roots * vectors[:, 0])) ** 2 / eigenvalue
+
+
+def distances_from_mean(gramian: FloatArray, q: FloatArray) -> FloatArray:
+    """Return the (m,) Euclidean distances of the updates from their q-mean."""
+    distances: FloatArray = np.sqrt(np.maximum(np.diag(centred(gramian, q)), 0.0))
+    return distances

@@ -1,0 +1,81 @@
+"""Coalition filtering: leave out copies, far updates and coalitions, and otherwise weigh all the same.
+
+A weighting of this project, not of a paper. The estimators that it builds on bound the error for the
+worst attack and pay for that bound always: they remove or down-weight an epsilon fraction of the
+clients, honest or not. Here each step acts only on what it can show, and the last one is the bound:
+
+1. copies speak with one voice (`copies`);
+2. updates much further out than all but f of them reach are dropped (`suspicion`);
+3. a coalition (`coalition`), which stands apart from all others and moves the mean by more than its
+   sampling noise, is dropped, unless an equally harmful group is left: then honest clients come in
+   groups;
+4. the mean of what is left stands if the weights of least spread (`least_spread`) have the same mean up
+   to sampling noise; the further apart the two are, the more those weights count instead. So what no
+   step recognised can move the result by little more than that noise beyond a robust mean. This is
+   Lepski's rule for choosing between an efficient and a robust estimate.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..updates import FloatArray
+from .coalition import standard_error
+from .copies import heard_once
+from .least_spread import least_spread
+from .spectrum import centred
+from .suspicion import num_malicious, unsuspicious
+from .weighting import Epsilon, Weighting, check_epsilon_or_auto
+
+TOLERATED = 0.75
+"""In standard errors of the mean: what the plain mean may differ from the robust one and still stand.
+
+The robust one leaves out honest clients too, so the two differ by most of a standard error anyway.
+"""
+
+
+@dataclass(frozen=True)
+class CoalitionFiltering(Weighting):
+    """Equal weights for all but copies, far updates and coalitions; robust weights where they differ.
+
+    Parameters
+    ----------
+    epsilon : float or "auto", default 0.2
+        The fraction of malicious clients to withstand; at least 0 and below 0.5.
+
+    Raises
+    ------
+    ValueError
+        For an argument out of its range.
+    """
+
+    epsilon: Epsilon = 0.2
+
+    def __post_init__(self) -> None:
+        check_epsilon_or_auto(self.epsilon)
+
+    def __call__(self, gramian: FloatArray) -> FloatArray:
+        """Return the weights; 0 for the updates that are left out."""
+        m = len(gramian)
+        f = num_malicious(self.epsilon, gramian)
+        heard = heard_once(gramian, f)
+        kept = unsuspicious(heard, f)
+        q = np.zeros(len(heard.gramian))
+        q[kept] = efficient_or_robust(heard.gramian[np.ix_(kept, kept)], 1 / (m - f))
+        return q @ heard.to_voices
+
+
+def efficient_or_robust(gramian: FloatArray, cap: float) -> FloatArray:
+    """Return equal weights where their mean is close to that of the least spread (step 4)."""
+    m = len(gramian)
+    equal = np.full(m, 1 / m)
+    robust = least_spread(gramian, cap)
+    around_mean = centred(gramian, robust)
+    difference = equal - robust
+    apart = math.sqrt(max(float(difference @ around_mean @ difference), 0.0))
+    tolerated = TOLERATED * standard_error(around_mean, robust)
+    trust = 1.0 if apart <= tolerated else (tolerated / apart) ** 4
+    return trust * equal + (1 - trust) * robust

@@ -1,0 +1,83 @@
+"""Which updates look malicious, and so how many: far ones and coalitions, among those heard once.
+
+`CoalitionFiltering` drops them, and ``epsilon="auto"`` counts them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..gramian import squared_distances
+from ..updates import FloatArray
+from .coalition import most_harmful_coalition
+from .copies import HeardOnce, heard_once
+from .weighting import Epsilon, most_malicious
+
+FAR = 2.5
+"""Far are updates further out than this many times the inner updates' largest distance."""
+
+STANDS_OUT = 1.5
+"""A coalition does so many times as much harm as the most harmful group among the clients left."""
+
+
+def unsuspicious(heard: HeardOnce, num_malicious: int) -> NDArray[np.intp]:
+    """Return the voices that are left without far ones and without a coalition.
+
+    Up to ``num_malicious`` far ones are dropped, whatever copies were merged: far honest clients cost
+    little, far malicious ones anything. A coalition must fit into what the copies left of the number.
+    """
+    v = len(heard.gramian)
+    near = without_far(heard.gramian, min(num_malicious, (v - 1) // 2))
+    most = heard.most_malicious - (v - len(near))
+    return near[without_coalition(heard.gramian[np.ix_(near, near)], most)]
+
+
+def without_far(gramian: FloatArray, most: int) -> NDArray[np.intp]:
+    """Drop up to ``most`` updates that are `FAR` out from the mean of all others, the innermost.
+
+    Those are nearest to the update whose ball around so many of them is smallest. Malicious updates
+    cannot widen it: honest clients' own balls are candidates.
+    """
+    v = len(gramian)
+    number = v - most
+    if most < 1:
+        return np.arange(v)
+    distances = squared_distances(gramian)
+    centre = int(np.argmin(np.partition(distances, number - 1, axis=1)[:, number - 1]))
+    innermost = np.argsort(distances[centre], kind="stable")[:number]
+    to_innermost = distances[:, innermost]
+    scatter = float(to_innermost[innermost].mean()) / 2
+    from_mean = np.sqrt(np.maximum(to_innermost.mean(axis=1) - scatter, 0.0))
+    reach = FAR * float(np.sort(from_mean)[number - 1])
+    outward = np.argsort(-from_mean, kind="stable")[:most]
+    return np.setdiff1d(np.arange(v), outward[from_mean[outward] > reach])
+
+
+def without_coalition(gramian: FloatArray, most: int) -> NDArray[np.intp]:
+    """Drop up to ``most`` updates if they are a coalition, and no other is nearly as harmful.
+
+    An equally harmful group among those left means that honest clients come in groups.
+    """
+    everyone = np.arange(len(gramian))
+    coalition = most_harmful_coalition(gramian, most)
+    if coalition.harm <= 1:
+        return everyone
+    left = np.delete(everyone, coalition.members)
+    next_one = most_harmful_coalition(gramian[np.ix_(left, left)], most)
+    return left if coalition.harm > STANDS_OUT * next_one.harm else everyone
+
+
+def num_malicious(epsilon: Epsilon, gramian: FloatArray) -> int:
+    """Return how many of the updates are taken to be malicious.
+
+    ``epsilon m``, rounded up; for "auto" as many as look malicious where any minority might be:
+    copies beyond one of a group, far ones and a coalition. Malicious clients who look like none of
+    these are not counted; what they can do to the mean is bounded by the honest clients' own spread.
+    """
+    m = len(gramian)
+    if epsilon != "auto":
+        return most_malicious(epsilon, m)
+    minority = most_malicious(0.5, m)
+    heard = heard_once(gramian, minority)
+    return min(m - len(unsuspicious(heard, minority)), minority)
