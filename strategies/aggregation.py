@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .gramian import Gramian, gramian_of, weighted_sum
+from .gramian import Gramian, gramian_of, single_precision_gramian, weighted_sum
 from .performance_aware import PerformanceAware
 from .updates import ClientUpdates, FloatArray, Updates
 from .weightings import RECOMMENDED, Epsilon, Weighting, weighting_named
@@ -84,20 +84,24 @@ def aggregate(
         raise ValueError(f"loss_gaps must hold one number for each of {m} updates, got {gaps.shape}")
     if block_size is not None and block_size < 1:
         raise ValueError(f"block_size must be at least 1, got {block_size}")
-    usable = rows.finite_clients()
+    order = rows.canonical_order()
+    rows = rows.select(order)
+    single = single_precision_gramian(rows) if block_size is None else None
+    usable = rows.finite_clients() if single is None else single[1]
     if not len(usable):
         raise ValueError("updates must hold at least one client's finite update, got none")
-    finite_rows = rows.select(usable)
-    mean = rows.empty_flat()
+    rows, usable = rows.select(usable), order[usable]
+    precision = np.float64 if single is None else np.float32
+    mean = np.zeros(rows.num_coordinates)
     robust_weights, weights = np.zeros(m), np.zeros(m)
-    for blocks in rows.blocks(block_size):
-        share = sum(len(block) for block in blocks) / rows.num_coordinates
-        gramian = gramian_of(finite_rows, blocks)
+    for block in rows.blocks(block_size):
+        gramian = gramian_of(rows, block) if single is None else single[0]
         q = weighting(gramian.shifted)
         final = q
         if performance is not None and gaps is not None:
             final = norm_matched(gramian, q, performance(q, gaps[usable]))
-        weighted_sum(finite_rows, blocks, final, mean)
+        weighted_sum(rows, block, final, mean, precision)
+        share = len(block) / rows.num_coordinates
         robust_weights[usable] += share * q
         weights[usable] += share * final
     return Aggregation(rows.in_their_form(mean), robust_weights, weights)

@@ -26,7 +26,6 @@ from scipy.linalg import eigh
 from scipy.special import ndtri
 
 from ..updates import FloatArray
-from .least_spread import least_spread
 from .spectrum import centred
 
 DIRECTIONS = 6
@@ -58,7 +57,7 @@ class Coalition:
 NO_COALITION = Coalition(np.zeros(0, dtype=np.intp), 0.0, 0.0)
 
 
-def most_harmful_coalition(gramian: FloatArray, most: int) -> Coalition:
+def most_harmful_coalition(gramian: FloatArray, most: int, robust: FloatArray) -> Coalition:
     """Return the coalition of at most ``most`` updates that moves the mean furthest.
 
     Only those whose evidence is above ``10 + m / 10`` nats are coalitions, which honest noise does not
@@ -70,19 +69,20 @@ def most_harmful_coalition(gramian: FloatArray, most: int) -> Coalition:
         Inner products of the updates.
     most : int
         The largest number of members.
+    robust : ndarray of shape (m,)
+        Weights of a robust mean, around which the search starts: those of `least_spread`.
     """
     m = len(gramian)
     most = min(most, m - 2)
     if most < 1:
         return NO_COALITION
-    q = least_spread(gramian, 1 / (m - most))
-    around = centred(gramian, q)
-    unit = standard_error(around, q)
+    around = centred(gramian, robust)
+    unit = standard_error(around, robust)
     if not unit > 0:
         return NO_COALITION
     reference = _evidence_of_one_bell(m, most)
     worst, seen = NO_COALITION, set()
-    for projections in _starts(around, q):
+    for projections in _starts(around, robust):
         for _ in range(ROUNDS):
             members, evidence = _cut(projections, reference)
             key = members.tobytes()

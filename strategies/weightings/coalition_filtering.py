@@ -25,7 +25,6 @@ import numpy as np
 from ..updates import FloatArray
 from .coalition import standard_error
 from .copies import heard_once
-from .least_spread import least_spread
 from .spectrum import centred
 from .suspicion import num_malicious, unsuspicious
 from .weighting import Epsilon, Weighting, check_epsilon_or_auto
@@ -59,20 +58,18 @@ class CoalitionFiltering(Weighting):
 
     def __call__(self, gramian: FloatArray) -> FloatArray:
         """Return the weights; 0 for the updates that are left out."""
-        m = len(gramian)
         f = num_malicious(self.epsilon, gramian)
         heard = heard_once(gramian, f)
-        kept = unsuspicious(heard, f)
+        left = unsuspicious(heard, f)
         q = np.zeros(len(heard.gramian))
-        q[kept] = efficient_or_robust(heard.gramian[np.ix_(kept, kept)], 1 / (m - f))
+        q[left.voices] = efficient_or_robust(left.gramian, left.robust)
         return q @ heard.to_voices
 
 
-def efficient_or_robust(gramian: FloatArray, cap: float) -> FloatArray:
-    """Return equal weights where their mean is close to that of the least spread (step 4)."""
+def efficient_or_robust(gramian: FloatArray, robust: FloatArray) -> FloatArray:
+    """Return equal weights, or robust ones the more, the further apart their means are (step 4)."""
     m = len(gramian)
     equal = np.full(m, 1 / m)
-    robust = least_spread(gramian, cap)
     around_mean = centred(gramian, robust)
     difference = equal - robust
     apart = math.sqrt(max(float(difference @ around_mean @ difference), 0.0))

@@ -91,4 +91,5 @@ class Bucketing(Weighting):
         bucket[order] = np.arange(m) // self.bucket_size
         member = (np.arange(bucket.max() + 1)[:, None] == bucket).astype(np.float64)
         averaging = member / member.sum(axis=1, keepdims=True)
-        return self.weighting(averaging @ gramian @ averaging.T) @ averaging
+        weights: FloatArray = self.weighting(averaging @ gramian @ averaging.T) @ averaging
+        return weights

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,25 +14,60 @@ from ..gramian import squared_distances
 from ..updates import FloatArray
 from .coalition import most_harmful_coalition
 from .copies import HeardOnce, heard_once
+from .least_spread import least_spread
 from .weighting import Epsilon, most_malicious
 
 FAR = 2.5
 """Far are updates further out than this many times the inner updates' largest distance."""
 
 STANDS_OUT = 1.5
-"""A coalition does so many times as much harm as the most harmful group among the clients left."""
+"""A coalition does so many times as much harm as the most harmful group among the clients left.
+
+If another does as much, honest clients come in groups, and neither is left out.
+"""
 
 
-def unsuspicious(heard: HeardOnce, num_malicious: int) -> NDArray[np.intp]:
-    """Return the voices that are left without far ones and without a coalition.
+@dataclass(frozen=True)
+class Unsuspicious:
+    """What is left without far updates and without a coalition.
 
-    Up to ``num_malicious`` far ones are dropped, whatever copies were merged: far honest clients cost
+    Attributes
+    ----------
+    voices : ndarray of int
+        The numbers of those that are left, ascending.
+    gramian : ndarray
+        Their inner products.
+    robust : ndarray
+        Their weights of least spread, of which the rest of the malicious number may be left out.
+    """
+
+    voices: NDArray[np.intp]
+    gramian: FloatArray
+    robust: FloatArray
+
+
+def unsuspicious(heard: HeardOnce, num_malicious: int) -> Unsuspicious:
+    """Leave out far updates and a coalition.
+
+    Up to ``num_malicious`` far ones are left out, whatever copies were merged: far honest clients cost
     little, far malicious ones anything. A coalition must fit into what the copies left of the number.
     """
     v = len(heard.gramian)
     near = without_far(heard.gramian, min(num_malicious, (v - 1) // 2))
-    most = heard.most_malicious - (v - len(near))
-    return near[without_coalition(heard.gramian[np.ix_(near, near)], most)]
+    most = max(heard.most_malicious - (v - len(near)), 0)
+    gramian = heard.gramian[np.ix_(near, near)]
+    robust = least_spread(gramian, 1 / (len(near) - most))
+    coalition = most_harmful_coalition(gramian, most, robust)
+    if coalition.harm <= 1:
+        return Unsuspicious(near, gramian, robust)
+    left = np.delete(np.arange(len(near)), coalition.members)
+    without = gramian[np.ix_(left, left)]
+    cap = 1 / (len(near) - most)
+    robust_without = least_spread(without, cap)
+    next_one = most_harmful_coalition(without, most, robust_without)
+    if coalition.harm <= STANDS_OUT * next_one.harm:
+        return Unsuspicious(near, gramian, robust)
+    return Unsuspicious(near[left], without, robust_without)
 
 
 def without_far(gramian: FloatArray, most: int) -> NDArray[np.intp]:
@@ -54,20 +91,6 @@ def without_far(gramian: FloatArray, most: int) -> NDArray[np.intp]:
     return np.setdiff1d(np.arange(v), outward[from_mean[outward] > reach])
 
 
-def without_coalition(gramian: FloatArray, most: int) -> NDArray[np.intp]:
-    """Drop up to ``most`` updates if they are a coalition, and no other is nearly as harmful.
-
-    An equally harmful group among those left means that honest clients come in groups.
-    """
-    everyone = np.arange(len(gramian))
-    coalition = most_harmful_coalition(gramian, most)
-    if coalition.harm <= 1:
-        return everyone
-    left = np.delete(everyone, coalition.members)
-    next_one = most_harmful_coalition(gramian[np.ix_(left, left)], most)
-    return left if coalition.harm > STANDS_OUT * next_one.harm else everyone
-
-
 def num_malicious(epsilon: Epsilon, gramian: FloatArray) -> int:
     """Return how many of the updates are taken to be malicious.
 
@@ -80,4 +103,4 @@ def num_malicious(epsilon: Epsilon, gramian: FloatArray) -> int:
         return most_malicious(epsilon, m)
     minority = most_malicious(0.5, m)
     heard = heard_once(gramian, minority)
-    return min(m - len(unsuspicious(heard, minority)), minority)
+    return min(m - len(unsuspicious(heard, minority).voices), minority)
