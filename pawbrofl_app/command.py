@@ -44,18 +44,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InvalidSetting, OSError, RuntimeError, tomllib.TOMLDecodeError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
-    resources = {
-        "num-supernodes": config.num_clients,
-        "client-resources-num-cpus": options.client_resources_num_cpus,
-        "client-resources-num-gpus": options.client_resources_num_gpus,
-    }
-    return simulate(config, resources)
+    try:
+        if options.engine == "in-process":
+            from .in_process_engine import run_in_process
+
+            run_in_process(config)
+            return 0
+        return simulate(config, options.client_resources_num_cpus, options.client_resources_num_gpus)
+    except KeyboardInterrupt:
+        print(f"stopped; what there is lies in {config.results_dir}", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pawbrofl", description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(required=True, metavar="run")
-    run = commands.add_parser("run", help="simulate one federation with Flower's Ray engine")
+    run = commands.add_parser("run", help="simulate one federation")
     run.add_argument(
         "--run-config",
         "-c",
@@ -64,6 +68,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SETTINGS",
         help="a TOML file, or settings such as 'mu=0.1 aggregator=\"filtering\"'; may be repeated, "
         "later ones win. All settings stand in pyproject.toml",
+    )
+    run.add_argument(
+        "--engine",
+        choices=("ray", "in-process"),
+        default="ray",
+        help="Flower's Ray simulation, or all clients one after the other in this process: the same "
+        "numbers without Flower's services",
     )
     run.add_argument("--client-resources-num-cpus", type=int, default=1, metavar="N")
     run.add_argument(
@@ -74,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
         help="share of a GPU for each client that trains; above 0 trains on CUDA",
     )
     return parser
+
+
+def default_settings() -> dict[str, Any]:
+    """Return the settings in ``[tool.flwr.app.config]`` of the app's pyproject.toml."""
+    project = tomllib.loads((APP_FOLDER / "pyproject.toml").read_text())
+    return dict(project["tool"]["flwr"]["app"]["config"])
 
 
 def read_settings(run_config: Sequence[str], folder: Path) -> RunConfig:
@@ -92,8 +109,7 @@ def read_settings(run_config: Sequence[str], folder: Path) -> RunConfig:
     InvalidSetting
         For an unknown setting or value, or settings that are no TOML.
     """
-    defaults = tomllib.loads((APP_FOLDER / "pyproject.toml").read_text())
-    settings: dict[str, Any] = dict(defaults["tool"]["flwr"]["app"]["config"])
+    settings = default_settings()
     for given in run_config:
         settings |= _parse_settings(given, folder)
     for name in ("data-dir", "results-dir"):
@@ -126,27 +142,31 @@ def check_before_start(config: RunConfig) -> None:
             f"results-dir must be a folder that does not exist yet, got {config.results_dir!r}: "
             "nothing was written over"
         )
-    from .server_app import check_data
+    from .server_app import check_machine
 
-    check_data(config)
+    check_machine(config)
 
 
-def simulate(config: RunConfig, resources: dict[str, float]) -> int:
-    """Simulate one run and return 0 if it finished."""
+def simulate(config: RunConfig, num_cpus: int = 1, num_gpus: float = 0.0) -> int:
+    """Simulate one run under Ray and return 0 if it finished.
+
+    Parameters
+    ----------
+    config : RunConfig
+    num_cpus, num_gpus : int, float
+        What each client that trains has for itself; a fraction of a GPU may be shared.
+    """
+    resources = {
+        "num-supernodes": config.num_clients,
+        "client-resources-num-cpus": num_cpus,
+        "client-resources-num-gpus": num_gpus,
+    }
     with tempfile.TemporaryDirectory(prefix="pawbrofl-") as home:
         run_config = Path(home) / "run_config.toml"
         run_config.write_text(tomli_w.dumps(config.as_settings()))
-        environment = os.environ | {
-            "FLWR_HOME": home,
-            "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
-            # Future versions of Ray show GPUs also to actors that asked for none; these stay on the CPU.
-            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
-            "PYTHONWARNINGS": "ignore:Tip:FutureWarning",  # Ray's advice about the line above
-            # Flower starts its own programs by name; the virtual environment may not be activated.
-            "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ.get('PATH', '')}",
-        }
+        environment = flower_environment(Path(home))
         command = [
-            _script("flwr"),
+            installed_program("flwr"),
             "run",
             str(APP_FOLDER),
             CONNECTION,
@@ -156,7 +176,7 @@ def simulate(config: RunConfig, resources: dict[str, float]) -> int:
             "--federation-config",
             " ".join(f"{name}={value}" for name, value in resources.items()),
         ]
-        with _superlink(Path(home), environment):
+        with local_superlink(Path(home), environment):
             subprocess.run(command, env=environment, check=False)
     finished = (Path(config.results_dir) / "summary.json").is_file()
     if not finished:
@@ -164,8 +184,22 @@ def simulate(config: RunConfig, resources: dict[str, float]) -> int:
     return 0 if finished else 1
 
 
+def flower_environment(home: Path) -> dict[str, str]:
+    """Return the environment for Flower's programs: state in ``home``, nothing installed at run time."""
+    return os.environ | {
+        "FLWR_HOME": str(home),
+        "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+        # Future versions of Ray show GPUs also to actors that asked for none; these stay on the CPU.
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+        "PYTHONWARNINGS": "ignore:Tip:FutureWarning",  # Ray's advice about the line above
+        # Flower starts its own programs by name; the virtual environment may not be activated.
+        "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+
+
 @contextlib.contextmanager
-def _superlink(home: Path, environment: dict[str, str]) -> Iterator[None]:
+def local_superlink(home: Path, environment: dict[str, str]) -> Iterator[None]:
+    """Run a SuperLink for simulations on loopback, the default one of the ``FLWR_HOME`` ``home``."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -173,7 +207,7 @@ def _superlink(home: Path, environment: dict[str, str]) -> Iterator[None]:
     (home / "config.toml").write_text(
         tomli_w.dumps({"superlink": {"default": CONNECTION, CONNECTION: connection}})
     )
-    command = [_script("flower-superlink"), "--insecure", "--simulation"]
+    command = [installed_program("flower-superlink"), "--insecure", "--simulation"]
     command += ["--isolation", "subprocess", "--host", "127.0.0.1", "--port", str(port)]
     with (home / "superlink.log").open("w") as log:
         process = subprocess.Popen(
@@ -206,7 +240,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             return
 
 
-def _script(name: str) -> str:
+def installed_program(name: str) -> str:
     """Return the path of a program that is installed beside this interpreter."""
     return str(Path(sysconfig.get_path("scripts")) / name)
 

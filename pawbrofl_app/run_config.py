@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from attacks import BackdoorTrigger
+from strategies import WEIGHTINGS
 
-AGGREGATORS = ("mean", "filtering", "no-regret")
+AGGREGATORS = tuple(WEIGHTINGS)
 ATTACKS = ("none", "dba")
 DATASETS = ("digits", "mnist", "fashion-mnist")
 DEVICES = ("auto", "cpu", "cuda")
@@ -61,6 +62,7 @@ class RunConfig:
     attack_first_round: int
     attack_last_round: int
     results_dir: str
+    figures: bool
 
     @classmethod
     def parse(cls, run_config: Mapping[str, Any]) -> RunConfig:

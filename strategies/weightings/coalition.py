@@ -22,8 +22,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
-from scipy.special import ndtri
 
 from ..updates import FloatArray
 from .spectrum import centred
@@ -106,6 +104,8 @@ def standard_error(around_mean: FloatArray, q: FloatArray) -> float:
 
 def _starts(around: FloatArray, q: FloatArray) -> Iterator[FloatArray]:
     """Yield projections: on what q left out, then on the main directions."""
+    from scipy.linalg import eigh
+
     m = len(q)
     difference = 1 / m - q
     yield around @ difference - np.diag(around) * difference
@@ -118,6 +118,8 @@ def _starts(around: FloatArray, q: FloatArray) -> Iterator[FloatArray]:
 
 def _evidence_of_one_bell(m: int, most: int) -> FloatArray:
     """Return the evidence for a cut of 1 to ``most`` from one normally distributed group of m."""
+    from scipy.special import ndtri
+
     share = np.arange(1, most + 1) / m
     density = np.exp(-(ndtri(share) ** 2) / 2) / math.sqrt(2 * math.pi)
     explained = np.minimum(density**2 / (share * (1 - share)), 0.999)

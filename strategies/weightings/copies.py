@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
 
 from ..gramian import squared_distances
 from ..updates import FloatArray
@@ -48,6 +46,9 @@ def voices(gramian: FloatArray, num_malicious: int) -> NDArray[np.intp]:
     ndarray of shape (m,)
         The number of each update's group, from 0.
     """
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
     m = len(gramian)
     alone = np.arange(m)
     if num_malicious < 1 or m < 3:
