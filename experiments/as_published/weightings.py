@@ -60,7 +60,7 @@ class PublishedNoRegret(Weighting):
         m = len(kept)
         q, cap = np.ones(m), 1 / ((1 - self.epsilon) * m)
         for _ in range(int(2 * self.epsilon * m)):
-            eigenvalue, quasi_gradients = top_direction(inner, q / q.sum())
+            eigenvalue, quasi_gradients, _ = top_direction(inner, q / q.sum())
             if eigenvalue <= published_threshold(self.sigma, self.expansion):
                 break
             q = _force_to_cap(q * (1 - 0.5 * quasi_gradients / diameter), cap)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..gramian import squared_distances
 from ..updates import FloatArray
-from .spectrum import distances_from_mean
+from .spectrum import distances_from_mean, medoid, of_comparable_length
 from .weighting import Weighting
 
 
@@ -51,10 +51,16 @@ class CenteredClipping(Weighting):
             raise ValueError(f"max_iterations must be at least 1, got {self.max_iterations}")
 
     def __call__(self, gramian: FloatArray) -> FloatArray:
-        """Return the weights of the updates in the last centre."""
+        """Return the weights of the updates in the last centre; 0 for what is out of all range."""
+        comparable = of_comparable_length(gramian)
+        weights = np.zeros(len(gramian))
+        weights[comparable] = self._clipped(gramian[np.ix_(comparable, comparable)])
+        return weights
+
+    def _clipped(self, gramian: FloatArray) -> FloatArray:
         m = len(gramian)
         q = np.zeros(m)
-        q[int(np.argmin(np.median(squared_distances(gramian), axis=1)))] = 1
+        q[medoid(squared_distances(gramian))] = 1
         for _ in range(self.max_iterations):
             distances = distances_from_mean(gramian, q)
             radius = float(np.median(distances)) if self.radius is None else self.radius

@@ -31,6 +31,13 @@ DIRECTIONS = 6
 
 ROUNDS = 15
 
+EVIDENCE = 10.0
+EVIDENCE_PER_UPDATE = 0.1
+"""In nats: what a cut must have, and for each of m updates more, to be a coalition.
+
+The search takes the best of many cuts, and finds the more of them the more updates there are.
+"""
+
 
 @dataclass(frozen=True)
 class Coalition:
@@ -91,7 +98,7 @@ def most_harmful_coalition(gramian: FloatArray, most: int, robust: FloatArray) -
             difference[members] = 1 / m
             products = around @ difference
             harm = math.sqrt(max(float(difference @ products), 0.0)) / unit
-            if evidence > 10 + m / 10 and harm > worst.harm:
+            if evidence > EVIDENCE + EVIDENCE_PER_UPDATE * m and harm > worst.harm:
                 worst = Coalition(members, evidence, harm)
             projections = products - np.diag(around) * difference
     return worst

@@ -26,13 +26,14 @@ from ..updates import FloatArray
 from .coalition import standard_error
 from .copies import heard_once
 from .spectrum import centred
-from .suspicion import num_malicious, unsuspicious
+from .suspicion import Unsuspicious, num_malicious, unsuspicious
 from .weighting import Epsilon, Weighting, check_epsilon_or_auto
 
-TOLERATED = 0.75
-"""In standard errors of the mean: what the plain mean may differ from the robust one and still stand.
+DEVIATIONS = 3.0
+"""So many times what leaving out clients at random would move the mean, and the plain mean still stands.
 
-The robust one leaves out honest clients too, so the two differ by most of a standard error anyway.
+Leaving out a fraction a of m honest clients moves it by ``sqrt(a / (1 - a))`` standard errors. The robust
+weights choose whom to leave out, so they move it further; seldom by more than three times as far.
 """
 
 
@@ -62,17 +63,18 @@ class CoalitionFiltering(Weighting):
         heard = heard_once(gramian, f)
         left = unsuspicious(heard, f)
         q = np.zeros(len(heard.gramian))
-        q[left.voices] = efficient_or_robust(left.gramian, left.robust)
+        q[left.voices] = efficient_or_robust(left)
         return q @ heard.to_voices
 
 
-def efficient_or_robust(gramian: FloatArray, robust: FloatArray) -> FloatArray:
+def efficient_or_robust(left: Unsuspicious) -> FloatArray:
     """Return equal weights, or robust ones the more, the further apart their means are (step 4)."""
-    m = len(gramian)
+    m = len(left.voices)
     equal = np.full(m, 1 / m)
-    around_mean = centred(gramian, robust)
-    difference = equal - robust
+    around_mean = centred(left.gramian, left.robust)
+    difference = equal - left.robust
     apart = math.sqrt(max(float(difference @ around_mean @ difference), 0.0))
-    tolerated = TOLERATED * standard_error(around_mean, robust)
+    at_random = math.sqrt(left.most / (m - left.most)) * standard_error(around_mean, left.robust)
+    tolerated = DEVIATIONS * at_random
     trust = 1.0 if apart <= tolerated else (tolerated / apart) ** 4
-    return trust * equal + (1 - trust) * robust
+    return trust * equal + (1 - trust) * left.robust

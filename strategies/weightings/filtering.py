@@ -71,14 +71,15 @@ class Filtering(Weighting):
 def filtered(gramian: FloatArray, xi: float, steps: int) -> FloatArray:
     """Return what Algorithm 2 leaves of equal weights after ``steps`` steps, or once xi is reached."""
     m = len(gramian)
-    q = np.full(m, 1 / m)
+    q, vector = np.full(m, 1 / m), np.zeros(m)
     for _ in range(min(steps, m - 1)):
         kept = np.flatnonzero(q)
-        eigenvalue, quasi_gradients = top_direction(gramian[np.ix_(kept, kept)], q[kept])
-        farthest = quasi_gradients.max()
-        if eigenvalue <= xi or farthest == 0:
+        top = top_direction(gramian[np.ix_(kept, kept)], q[kept], vector[kept])
+        vector[kept] = top.vector
+        farthest = top.quasi_gradients.max()
+        if top.eigenvalue <= xi or farthest == 0:
             break
-        remaining = q[kept] * (1 - quasi_gradients / farthest)
+        remaining = q[kept] * (1 - top.quasi_gradients / farthest)
         if remaining.sum() <= 0:
             break
         q[kept] = remaining / remaining.sum()

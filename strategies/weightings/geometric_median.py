@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..updates import FloatArray
-from .spectrum import distances_from_mean
+from .spectrum import distances_from_mean, of_comparable_length
 from .weighting import Weighting
 
 
@@ -50,14 +50,20 @@ class GeometricMedian(Weighting):
             raise ValueError(f"tolerance must be at least 0, got {self.tolerance}")
 
     def __call__(self, gramian: FloatArray) -> FloatArray:
-        """Return weights inverse to the distances from the median."""
+        """Return weights inverse to the distances from the median; 0 for what is out of all range."""
+        comparable = of_comparable_length(gramian)
+        weights = np.zeros(len(gramian))
+        weights[comparable] = self._weiszfeld(gramian[np.ix_(comparable, comparable)])
+        return weights
+
+    def _weiszfeld(self, gramian: FloatArray) -> FloatArray:
         m = len(gramian)
         q = np.full(m, 1 / m)
         for _ in range(self.max_iterations):
             distances = distances_from_mean(gramian, q)
             floor = self.smoothing * float(np.median(distances))
             if not floor > 0:  # half of the updates are the same, and are the median
-                distances, floor = (distances > 0).astype(np.float64), np.finfo(np.float64).eps
+                break
             inverse = floor / np.maximum(distances, floor)
             stepped = inverse / inverse.sum()
             moved = float(np.abs(stepped - q).max())

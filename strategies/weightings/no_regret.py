@@ -77,9 +77,9 @@ class NoRegret(Weighting):
     def _without_regret(self, gramian: FloatArray, epsilon: float, xi: float) -> FloatArray:
         near = not_far_from_most(gramian, epsilon)
         inner = gramian[np.ix_(near, near)]
-        q = np.full(len(near), 1 / len(near))
+        q, vector = np.full(len(near), 1 / len(near)), None
         for _ in range(self.max_iterations):
-            eigenvalue, quasi_gradients = top_direction(inner, q)
+            eigenvalue, quasi_gradients, vector = top_direction(inner, q, vector)
             farthest = quasi_gradients.max()
             if eigenvalue <= xi or farthest == 0:
                 break

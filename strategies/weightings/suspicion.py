@@ -38,12 +38,15 @@ class Unsuspicious:
     gramian : ndarray
         Their inner products.
     robust : ndarray
-        Their weights of least spread, of which the rest of the malicious number may be left out.
+        Their weights of least spread, for which ``most`` of them may be left out.
+    most : int
+        How many of them may still be malicious.
     """
 
     voices: NDArray[np.intp]
     gramian: FloatArray
     robust: FloatArray
+    most: int
 
 
 def unsuspicious(heard: HeardOnce, num_malicious: int) -> Unsuspicious:
@@ -59,15 +62,15 @@ def unsuspicious(heard: HeardOnce, num_malicious: int) -> Unsuspicious:
     robust = least_spread(gramian, 1 / (len(near) - most))
     coalition = most_harmful_coalition(gramian, most, robust)
     if coalition.harm <= 1:
-        return Unsuspicious(near, gramian, robust)
+        return Unsuspicious(near, gramian, robust, most)
     left = np.delete(np.arange(len(near)), coalition.members)
     without = gramian[np.ix_(left, left)]
     cap = 1 / (len(near) - most)
     robust_without = least_spread(without, cap)
     next_one = most_harmful_coalition(without, most, robust_without)
     if coalition.harm <= STANDS_OUT * next_one.harm:
-        return Unsuspicious(near, gramian, robust)
-    return Unsuspicious(near[left], without, robust_without)
+        return Unsuspicious(near, gramian, robust, most)
+    return Unsuspicious(near[left], without, robust_without, most - len(coalition.members))
 
 
 def without_far(gramian: FloatArray, most: int) -> NDArray[np.intp]:

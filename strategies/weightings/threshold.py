@@ -36,4 +36,4 @@ def stopping_threshold(gramian: FloatArray, most_malicious: int) -> float:
         How many of them may be malicious.
     """
     q = least_spread(gramian, 1 / (len(gramian) - most_malicious))
-    return SLACK * top_direction(gramian, q)[0]
+    return SLACK * top_direction(gramian, q).eigenvalue
