@@ -27,7 +27,10 @@ from .capped_simplex import project_onto_capped_simplex
 from .spectrum import centred
 
 STEP = 0.3
-"""Fraction by which a client of average gradient loses weight in one step, before projection."""
+"""What a client of average gradient loses in one step, in nats, before projection."""
+
+MOST = 30.0
+"""The most that any client loses in one step, in nats: enough to drop it, and no overflow."""
 
 STEPS = 60
 """By then the spread falls by less than a hundredth of a per cent a step."""
@@ -59,7 +62,6 @@ def least_spread(gramian: FloatArray, cap: float) -> FloatArray:
             best, least = q, value
         if not value > 0:
             break
-        # A far client's gradient is thousands of times the average: limit the step, not the client.
-        step = STEP / max(value, float(gradient.max()) / 3)
-        q = project_onto_capped_simplex(q * np.exp(-step * gradient), cap)
+        # Far clients' gradients are thousands of times the average; what they lose is limited each.
+        q = project_onto_capped_simplex(q * np.exp(-np.minimum(STEP / value * gradient, MOST)), cap)
     return best
