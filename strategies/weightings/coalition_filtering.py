@@ -32,7 +32,7 @@ from .weighting import Epsilon, Weighting, check_epsilon_or_auto
 DEVIATIONS = 3.0
 """So many times what leaving out clients at random would move the mean, and it still stands.
 
-Leaving out a fraction a of m honest clients moves it by ``sqrt(a / (1 - a))`` standard errors. The robust
+Leaving out a fraction a of m honest clients moves it by ``sqrt(a / (1 - a))`` standard errors. Robust
 weights choose whom to leave out, so they move it further; seldom by more than three times as far.
 """
 
