@@ -31,6 +31,9 @@ DIRECTIONS = 6
 
 ROUNDS = 15
 
+NOISE = math.sqrt(2)
+"""So many times further than `leaning` weights is more than honest noise: twice its variance."""
+
 EVIDENCE = 10.0
 EVIDENCE_PER_UPDATE = 0.1
 """In nats: what a cut must have, and for each of m updates more, to be a coalition.
@@ -65,8 +68,8 @@ NO_COALITION = Coalition(np.zeros(0, dtype=np.intp), 0.0, 0.0)
 def most_harmful_coalition(gramian: FloatArray, most: int, robust: FloatArray) -> Coalition:
     """Return the coalition of at most ``most`` updates that moves the mean furthest.
 
-    Only those whose evidence is above ``10 + m / 10`` nats are coalitions, which honest noise does not
-    reach along any direction that the search may try.
+    Only those are coalitions whose evidence is above ``10 + m / 10`` nats, and who move the mean by more
+    than a standard error, or than honest noise would.
 
     Parameters
     ----------
@@ -83,6 +86,7 @@ def most_harmful_coalition(gramian: FloatArray, most: int, robust: FloatArray) -
         return NO_COALITION
     around = centred(gramian, robust)
     unit = standard_error(around, robust)
+    by_noise = NOISE * leaning(around, robust)
     if not unit > 0:
         return NO_COALITION
     reference = _evidence_of_one_bell(m, most)
@@ -98,7 +102,8 @@ def most_harmful_coalition(gramian: FloatArray, most: int, robust: FloatArray) -
             difference[members] = 1 / m
             products = around @ difference
             harm = math.sqrt(max(float(difference @ products), 0.0)) / unit
-            if evidence > EVIDENCE + EVIDENCE_PER_UPDATE * m and harm > worst.harm:
+            noticeable = harm > min(1.0, by_noise * math.sqrt(m * float(difference @ difference)))
+            if evidence > EVIDENCE + EVIDENCE_PER_UPDATE * m and noticeable and harm > worst.harm:
                 worst = Coalition(members, evidence, harm)
             projections = products - np.diag(around) * difference
     return worst
@@ -107,6 +112,19 @@ def most_harmful_coalition(gramian: FloatArray, most: int, robust: FloatArray) -
 def standard_error(around_mean: FloatArray, q: FloatArray) -> float:
     """Return the root of the total variance under q over m: one unit of sampling noise."""
     return math.sqrt(max(float(q @ np.diag(around_mean)), 0.0) / len(q))
+
+
+def leaning(around_mean: FloatArray, q: FloatArray) -> float:
+    """Return how much further than any others, weights move the mean that lean to wide directions.
+
+    A change ``a`` of the weights that has nothing to do with the updates moves their mean by the root of
+    ``|a|^2 tr Cov``. One that leans to each direction as far as the updates vary along it, as honest
+    noise makes robust weights do, moves it further: by the root of ``m tr(Cov^2) / tr(Cov)^2``, which is
+    1 where all directions are alike, and root m where there is only one.
+    """
+    total = float(q @ np.diag(around_mean))
+    squares = float(q @ around_mean**2 @ q)
+    return math.sqrt(len(q) * squares) / total if total > 0 else 1.0
 
 
 def _starts(around: FloatArray, q: FloatArray) -> Iterator[FloatArray]:

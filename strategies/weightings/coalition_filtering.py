@@ -6,13 +6,12 @@ clients, honest or not. Here each step acts only on what it can show, and the la
 
 1. copies speak with one voice (`copies`);
 2. updates much further out than all but f of them reach are dropped (`suspicion`);
-3. a coalition (`coalition`), which stands apart from all others and moves the mean by more than its
-   sampling noise, is dropped, unless an equally harmful group is left: then honest clients come in
-   groups;
+3. a coalition (`coalition`), which stands apart from all others and moves the mean, is dropped, unless
+   an equally harmful group is left: then honest clients come in groups;
 4. the mean of what is left stands if the weights of least spread (`least_spread`) have the same mean up
-   to sampling noise; the further apart the two are, the more those weights count instead. So what no
-   step recognised can move the result by little more than that noise beyond a robust mean. This is
-   Lepski's rule for choosing between an efficient and a robust estimate.
+   to what honest noise explains; the further apart the two are, the more those weights count instead.
+   So what no step recognised moves the result by little more than honest noise might, beyond a robust
+   mean. This is Lepski's rule for choosing between an efficient and a robust estimate.
 """
 
 from __future__ import annotations
@@ -23,18 +22,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..updates import FloatArray
-from .coalition import standard_error
+from .coalition import NOISE, leaning, standard_error
 from .copies import heard_once
 from .spectrum import centred
 from .suspicion import Unsuspicious, num_malicious, unsuspicious
 from .weighting import Epsilon, Weighting, check_epsilon_or_auto
-
-DEVIATIONS = 3.0
-"""So many times what leaving out clients at random would move the mean, and it still stands.
-
-Leaving out a fraction a of m honest clients moves it by ``sqrt(a / (1 - a))`` standard errors. Robust
-weights choose whom to leave out, so they move it further; seldom by more than three times as far.
-"""
 
 
 @dataclass(frozen=True)
@@ -74,7 +66,7 @@ def efficient_or_robust(left: Unsuspicious) -> FloatArray:
     around_mean = centred(left.gramian, left.robust)
     difference = equal - left.robust
     apart = math.sqrt(max(float(difference @ around_mean @ difference), 0.0))
-    at_random = math.sqrt(left.most / (m - left.most)) * standard_error(around_mean, left.robust)
-    tolerated = DEVIATIONS * at_random
+    length = math.sqrt(m * float(difference @ difference)) * standard_error(around_mean, left.robust)
+    tolerated = NOISE * leaning(around_mean, left.robust) * length
     trust = 1.0 if apart <= tolerated else (tolerated / apart) ** 4
     return trust * equal + (1 - trust) * left.robust
