@@ -38,7 +38,7 @@ class RobustRounds:
     ----------
     epsilon : float or "auto", default 0.2
         The fraction of malicious clients to withstand; at least 0 and below 0.5. "auto" judges it from
-        each round's updates; where it is about reports, 0.2 is assumed then.
+        each round's updates, and takes 0.2 of the reports for lies.
     weighting : Weighting, optional
         Finds the robust weights. By default ``CoalitionFiltering(epsilon)``.
     performance : PerformanceAware or None
@@ -95,8 +95,10 @@ class RobustRounds:
             raise ValueError(f"server_learning_rate must be above 0, got {server_learning_rate}")
         if block_size is not None and block_size < 1:
             raise ValueError(f"block_size must be at least 1, got {block_size}")
+        # Reports show nothing to judge their senders by.
+        self._liars = RECOMMENDED_TILT.epsilon if epsilon == "auto" else epsilon
         if performance is RECOMMENDED_TILT:
-            performance = replace(RECOMMENDED_TILT, epsilon=_of_reports(epsilon))
+            performance = replace(RECOMMENDED_TILT, epsilon=self._liars)
         self.epsilon = epsilon
         self.weighting = weighting or weighting_named(RECOMMENDED, epsilon=epsilon)
         self.performance = performance
@@ -206,7 +208,7 @@ class RobustRounds:
             optimizer=self.server_optimizer,
             optimizer_state=self._optimizer_state,
             not_in_gramian=sent.outside_gramian,
-            epsilon=_of_reports(self.epsilon),
+            epsilon=self._liars,
         )
 
     def _gaps(self, usable: list[ClientReply]) -> list[float] | None:
@@ -216,7 +218,7 @@ class RobustRounds:
         """
         gaps = [reply.loss_gap for reply in usable]
         missing = int(np.isnan(gaps).sum())
-        if self.performance is None or missing <= int(_of_reports(self.epsilon) * len(usable) + 1e-9):
+        if self.performance is None or missing <= int(self._liars * len(usable) + 1e-9):
             return gaps
         if not self._warned_of_gaps:
             self._warned_of_gaps = True
@@ -250,8 +252,3 @@ class RobustRounds:
             "block_size": self.block_size or "whole update",
             "not_in_gramian": ", ".join(str(item) for item in self.not_in_gramian) or None,
         }
-
-
-def _of_reports(epsilon: Epsilon) -> float:
-    """Return the fraction of clients whose reports may be lies: they show nothing to judge it from."""
-    return RECOMMENDED_TILT.epsilon if epsilon == "auto" else epsilon
