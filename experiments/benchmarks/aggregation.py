@@ -78,9 +78,12 @@ def print_times(repeats: int) -> None:
     updates = updates_of(PAPERS_NETWORK, 100)
     matrix = np.array([np.concatenate([array.reshape(-1) for array in update]) for update in updates])
     with threadpool_limits(limits=1):
-        table = compare(ways(updates, matrix), repeats)
+        table = compare(ways(updates, matrix), repeats, clock=time.process_time)
     kernels = {f"{pool['internal_api']} {pool.get('architecture', '')}" for pool in threadpool_info()}
-    print(f"{matrix.shape[0]} updates of {matrix.shape[1]:,} float32, one thread; {', '.join(kernels)}")
+    print(
+        f"{matrix.shape[0]} updates of {matrix.shape[1]:,} float32, one thread, processor time; "
+        f"{', '.join(kernels)}"
+    )
     print(table.round(3).to_string())
     recommended = float(table["seconds"].to_dict()[RECOMMENDED])
     for peer in table.index[len(WEIGHTINGS) + 1 :]:
