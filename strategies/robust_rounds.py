@@ -95,7 +95,6 @@ class RobustRounds:
             raise ValueError(f"server_learning_rate must be above 0, got {server_learning_rate}")
         if block_size is not None and block_size < 1:
             raise ValueError(f"block_size must be at least 1, got {block_size}")
-        # Reports show nothing to judge their senders by.
         self._liars = RECOMMENDED_TILT.epsilon if epsilon == "auto" else epsilon
         if performance is RECOMMENDED_TILT:
             performance = replace(RECOMMENDED_TILT, epsilon=self._liars)
