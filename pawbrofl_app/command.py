@@ -44,6 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InvalidSetting, OSError, RuntimeError, tomllib.TOMLDecodeError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
+    if options.engine == "in-process":
+        from .in_process_engine import run_in_process
+
+        run_in_process(config)
+        return 0
     resources = {
         "num-supernodes": config.num_clients,
         "client-resources-num-cpus": options.client_resources_num_cpus,
@@ -55,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pawbrofl", description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(required=True, metavar="run")
-    run = commands.add_parser("run", help="simulate one federation with Flower's Ray engine")
+    run = commands.add_parser("run", help="simulate one federation")
     run.add_argument(
         "--run-config",
         "-c",
@@ -64,6 +69,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SETTINGS",
         help="a TOML file, or settings such as 'mu=0.1 aggregator=\"filtering\"'; may be repeated, "
         "later ones win. All settings stand in pyproject.toml",
+    )
+    run.add_argument(
+        "--engine",
+        choices=("ray", "in-process"),
+        default="ray",
+        help="Flower's Ray simulation, or all clients one after the other in this process: the same "
+        "numbers without Flower's services",
     )
     run.add_argument("--client-resources-num-cpus", type=int, default=1, metavar="N")
     run.add_argument(

@@ -61,6 +61,7 @@ class RunConfig:
     attack_first_round: int
     attack_last_round: int
     results_dir: str
+    figures: bool
 
     @classmethod
     def parse(cls, run_config: Mapping[str, Any]) -> RunConfig:

@@ -118,9 +118,10 @@ class TrackedPAwBRoFL(PAwBRoFL):
 
 
 def finish(config: RunConfig, records: RunRecords, malicious: list[int]) -> None:
-    """Draw the figures, write the summary and log it."""
+    """Draw the figures if asked to, write the summary and log it."""
     rounds, clients = records.rounds, records.clients
-    draw_figures(rounds, clients, records.folder / "figures")
+    if config.figures:
+        draw_figures(rounds, clients, records.folder / "figures")
     summary = RunSummary.of(rounds, clients, malicious)
     summary.save(records.folder / "summary.json")
     log(INFO, "")

@@ -1,0 +1,135 @@
+"""A whole federation in this process: the same ServerApp and ClientApp, without SuperLink or Ray.
+
+Flower's engines carry messages between processes; this one calls the ClientApp where it stands. One
+client trains at a time, so it is for tests, small machines, one GPU and studies that run several
+federations side by side. The numbers are the same as under Ray, bit for bit.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import traceback
+from collections.abc import Iterable
+from logging import ERROR
+
+from flwr.app import Context, Error, Message, RecordDict
+from flwr.clientapp import ClientApp
+from flwr.common.constant import SUPERLINK_NODE_ID, ErrorCode
+from flwr.common.logger import log
+from flwr.serverapp import Grid
+from flwr.supercore.run import Run
+from flwr.supercore.task_identity import TaskIdentity
+
+from .run_config import RunConfig
+
+RUN_ID = 1
+Settings = dict[str, bool | float | int | str]
+
+
+class InProcessGrid(Grid):
+    """Delivers every message to a ClientApp in this process, one at a time.
+
+    Parameters
+    ----------
+    client_app : ClientApp
+        The app of all clients.
+    run_config : dict
+        The run's settings, as every client sees them.
+    num_supernodes : int
+        How many clients there are. Their node config holds ``partition-id`` and ``num-partitions``,
+        as in Flower's simulations; each keeps its own state from message to message.
+    """
+
+    def __init__(self, client_app: ClientApp, run_config: Settings, num_supernodes: int) -> None:
+        self._client_app = client_app
+        self._contexts = {
+            node_id: Context(
+                run_id=RUN_ID,
+                node_id=node_id,
+                node_config={"partition-id": node_id - 1, "num-partitions": num_supernodes},
+                state=RecordDict(),
+                run_config=run_config,
+            )
+            for node_id in range(1, num_supernodes + 1)
+        }
+        self._replies: dict[str, Message] = {}
+        self._num_messages = 0
+        # Flower's server for `aggregate_fit` strategies sends from a pool of threads.
+        self._one_at_a_time = threading.RLock()
+        self.set_run(Run.create_empty(RUN_ID))
+
+    def set_run(self, run: Run) -> None:
+        """Make messages name a run; there is no other here."""
+        self._run = run
+        TaskIdentity.task_id, TaskIdentity.run_id = 1, run.run_id
+        TaskIdentity.node_id = SUPERLINK_NODE_ID
+
+    @property
+    def run(self) -> Run:
+        """The run that messages belong to."""
+        return self._run
+
+    def create_message(
+        self,
+        content: RecordDict,
+        message_type: str,
+        dst_node_id: int,
+        group_id: str,
+        ttl: float | None = None,
+    ) -> Message:
+        """Return a new message to a node."""
+        return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
+
+    def get_node_ids(self) -> Iterable[int]:
+        """Return the ids of all nodes: their partition's number plus one."""
+        return list(self._contexts)
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        """Have each message's client answer it, and return the messages' ids."""
+        return [self._answer(message) for message in messages]
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        """Return the replies to messages, once each."""
+        with self._one_at_a_time:
+            return [self._replies.pop(sent) for sent in message_ids if sent in self._replies]
+
+    def send_and_receive(
+        self, messages: Iterable[Message], *, timeout: float | None = None
+    ) -> Iterable[Message]:
+        """Return the replies to messages. A client here is not interrupted, whatever the timeout."""
+        return self.pull_messages(self.push_messages(messages))
+
+    def _answer(self, message: Message) -> str:
+        with self._one_at_a_time:
+            self._num_messages += 1
+            message_id = str(self._num_messages)
+            message.metadata.__dict__["_message_id"] = message_id
+            context = self._contexts[message.metadata.dst_node_id]
+            # Strategies may send one record to all clients, and a client may change what it got.
+            try:
+                reply = self._client_app(copy.deepcopy(message), context)
+            except Exception as problem:  # noqa: BLE001  a client's failure is a reply, as elsewhere
+                log(ERROR, traceback.format_exc())
+                reason = f"{type(problem)}:<'{problem}'>"
+                error = Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason)
+                reply = Message(error, reply_to=message)
+            reply.metadata.__dict__["_message_id"] = f"{message_id}-reply"
+            self._replies[message_id] = reply
+        return message_id
+
+
+def run_in_process(config: RunConfig) -> None:
+    """Run one federation from its settings to its finished records.
+
+    Raises
+    ------
+    InvalidSetting, DataUnavailable
+        What the ServerApp raises before the first round.
+    """
+    from .client_app import app as client_app
+    from .server_app import app as server_app
+
+    settings: Settings = dict(config.as_settings())
+    grid = InProcessGrid(client_app, settings, config.num_clients)
+    server_app(grid, Context(RUN_ID, SUPERLINK_NODE_ID, {}, RecordDict(), settings))
