@@ -54,7 +54,7 @@ class OptimisedDistance(Attack):
 
     def _perturbation(self, known: Vector, mean: Vector) -> Vector:
         if self.direction == "deviation":
-            return -known.std(axis=0)
+            return np.negative(known.std(axis=0))
         if self.direction == "sign":
             return -np.sign(mean)
         return -mean / max(float(np.linalg.norm(mean)), np.finfo(np.float64).tiny)

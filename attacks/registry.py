@@ -138,9 +138,7 @@ ATTACKS: dict[str, RegisteredAttack] = {
         "Baruch, Baruch, Goldberg: A little is enough (NeurIPS 2019)",
         "lowers accuracy from within the honest updates' scatter",
     ),
-    "min-max": RegisteredAttack(
-        MinMax, _SHEJWALKAR, "lowers accuracy while no distance stands out"
-    ),
+    "min-max": RegisteredAttack(MinMax, _SHEJWALKAR, "lowers accuracy while no distance stands out"),
     "min-sum": RegisteredAttack(
         MinSum, _SHEJWALKAR, "as min-max, closer to the honest mean, harder to see"
     ),
@@ -155,9 +153,7 @@ ATTACKS: dict[str, RegisteredAttack] = {
     "inflated-report": RegisteredAttack(
         InflatedReport, _HERE, "takes over an unbounded tilt where the update gets past the weighting"
     ),
-    "deflated-report": RegisteredAttack(
-        DeflatedReport, _HERE, "none for the attacker: it loses weight"
-    ),
+    "deflated-report": RegisteredAttack(DeflatedReport, _HERE, "none for the attacker: it loses weight"),
     "infinite-report": RegisteredAttack(
         InfiniteReport, _HERE, "none: the report is no finite number and the update weighs nothing"
     ),

@@ -68,9 +68,7 @@ _round_key = b""
 _trainings: dict[bytes, HonestTraining] = {}
 
 
-def honest_training(
-    client: BenignClient, parameters: NDArrays, server_round: int
-) -> HonestTraining:
+def honest_training(client: BenignClient, parameters: NDArrays, server_round: int) -> HonestTraining:
     """Return what a client would honestly send, from memory if this process has computed it before.
 
     Only the trainings from one global model are kept.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .aggregation import Aggregation, aggregate, robust_mean
+from .mu_schedule import CosineMu, EffectiveClients, ExponentialMu, LinearMu, MuSchedule
 from .performance_aware import PerformanceAware
 from .weightings import WEIGHTINGS, Filtering, Mean, NoRegret, Weighting
 
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
 __all__ = [
     "WEIGHTINGS",
     "Aggregation",
+    "CosineMu",
+    "EffectiveClients",
+    "ExponentialMu",
     "Filtering",
+    "LinearMu",
     "Mean",
+    "MuSchedule",
     "NoRegret",
     "PAwBRoFL",
     "PerformanceAware",

@@ -96,7 +96,7 @@ def aggregate(
         q = weighting(gramian.shifted)
         final = q
         if performance is not None and gaps is not None:
-            final = norm_matched(gramian, q, performance(q, gaps[usable]))
+            final = norm_matched(gramian, q, performance(q, gaps[usable], usable))
         weighted_sum(finite_rows, blocks, final, mean)
         robust_weights[usable] += share * q
         weights[usable] += share * final

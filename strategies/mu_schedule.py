@@ -1,7 +1,8 @@
-"""The tilt's temperature mu over the rounds: constant, linear, cosine, exponential, or as each round asks.
+"""The tilt's temperature mu over the rounds: linear, cosine, exponential, or as each round asks.
 
-The discussion section of PAwBRoFL (Fernando, Xiong, Patel, Stoll) leaves the choice of mu over time open.
-A large mu first, while all clients are served badly alike, and a smaller one later is the usual order.
+The discussion section of PAwBRoFL (Fernando, Xiong, Patel, Stoll) leaves the choice of mu over time
+open. A large mu first, while all clients are served badly alike, and a smaller one later is the usual
+order.
 """
 
 from __future__ import annotations
@@ -117,7 +118,8 @@ class EffectiveClients:
         """
         if scale <= 0:
             return math.inf
-        weak, strong = math.log(scale) + _WIDEST, math.log(scale) - _WIDEST
+        weak = min(math.log(scale) + _WIDEST, _LARGEST_LOG)
+        strong = max(math.log(scale) - _WIDEST, -_LARGEST_LOG)
         if effective_number(tilted_at(math.exp(weak))) <= self.number:
             return math.inf
         if effective_number(tilted_at(math.exp(strong))) > self.number:
@@ -132,7 +134,10 @@ class EffectiveClients:
 
 
 _WIDEST = 25.0
-"""Beyond factors of exp(25) above and below the scale, the tilt no longer changes in double precision."""
+"""Beyond factors of exp(25) above and below the scale, the tilt hardly changes any more."""
+
+_LARGEST_LOG = 700.0
+"""Logarithm of the largest mu, and minus that of the least, which double precision can divide by."""
 
 _BISECTIONS = 60
 """Halvings of that interval down to the last digit."""

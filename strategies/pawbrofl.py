@@ -210,6 +210,7 @@ class PAwBRoFL(FedAvg):
             log(WARNING, "round %s: no reply can be aggregated, the model is kept", server_round)
             return None, None
         gaps = [reply.loss_gap for reply in usable]
+        names = [reply.client for reply in usable]
         if np.isnan(gaps).all() and self.performance is not None and not self._warned_of_no_gaps:
             self._warned_of_no_gaps = True
             log(
@@ -224,7 +225,7 @@ class PAwBRoFL(FedAvg):
             [reply.arrays for reply in usable],
             self.weighting,
             loss_gaps=gaps,
-            performance=self.performance,
+            performance=self.performance and self.performance.at_round(server_round, names),
             block_size=self.block_size,
             server_learning_rate=self.server_learning_rate,
         )

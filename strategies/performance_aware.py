@@ -6,15 +6,16 @@ that clients report their gaps themselves. Here, unless that is switched off, re
 (`bounded_reports`), and so is what they can do (`bounded_exponents`):
 
     Let clients L hold the share Q of the robust weight of all whose reports are finite numbers. Whatever
-    anyone reports, L's share of the tilted weight is at most ``rho Q / (1 + (rho - 1) Q)``, where rho is
-    ``max_tilt``. Proof: client i's weight is ``q_i t_i`` with ``t_i`` between ``a`` and ``rho a`` for one
-    a > 0, so L's weight is at most ``rho a Q`` and the others' at least ``a (1 - Q)``; the share grows
-    with the former and falls with the latter.
+    anyone reports, L's share of the tilted weight is at most ``rho Q / (1 + (rho - 1) Q)``, where rho
+    is ``max_tilt``. Proof: client i's weight is ``q_i t_i`` with ``t_i`` between ``a`` and ``rho a``
+    for one a > 0, so L's weight is at most ``rho a Q`` and the others' at least ``a (1 - Q)``; the
+    share grows with the former and falls with the latter.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -46,6 +47,11 @@ class PerformanceAware:
         The most by which reports may change the ratio of two clients' weights, at least 1. With 2, a
         coalition that holds the share Q of the robust weight gets at most ``2 Q / (1 + Q)``: it cannot
         even double it. Not used where ``bound_reports`` is False.
+    preferences : mapping of str to float, or sequence of m floats, optional
+        The lambda of equations (5) and (6): robust weights are multiplied with them and normalised
+        before the tilt. By client name for the Flower strategies, by position for `aggregate`. All at
+        least 0; 1 for clients that the mapping does not name. Clients name themselves unless the
+        strategy is told otherwise, so prefer only where names can be trusted.
 
     Raises
     ------
@@ -57,6 +63,7 @@ class PerformanceAware:
     epsilon: float = 0.2
     bound_reports: bool = True
     max_tilt: float = 2.0
+    preferences: Mapping[str, float] | Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.mu, int | float) and not self.mu > 0:
@@ -64,14 +71,27 @@ class PerformanceAware:
         check_epsilon(self.epsilon)
         if not 1 <= self.max_tilt < math.inf:
             raise ValueError(f"max_tilt must be at least 1 and finite, got {self.max_tilt}")
+        _check_preferences(self.preferences)
 
-    def at_round(self, server_round: int) -> PerformanceAware:
-        """Return the tilt of a round, numbered from 1, with a schedule replaced by its mu then."""
-        if isinstance(self.mu, MuSchedule):
-            return replace(self, mu=self.mu.at_round(server_round))
-        return self
+    def at_round(self, server_round: int, clients: Sequence[str] = ()) -> PerformanceAware:
+        """Return the tilt of a round, numbered from 1, for clients of these names.
 
-    def __call__(self, q: FloatArray, loss_gaps: Sequence[float] | FloatArray) -> FloatArray:
+        A schedule becomes its mu in that round. Preferences by name become those of the clients, in
+        their order; a name that several clients claim is nobody's.
+        """
+        mu = self.mu.at_round(server_round) if isinstance(self.mu, MuSchedule) else self.mu
+        preferences = self.preferences
+        if isinstance(preferences, Mapping):
+            claims = Counter(clients)
+            preferences = [preferences.get(c, 1.0) if claims[c] == 1 else 1.0 for c in clients]
+        return replace(self, mu=mu, preferences=preferences)
+
+    def __call__(
+        self,
+        q: FloatArray,
+        loss_gaps: Sequence[float] | FloatArray,
+        positions: NDArray[np.intp] | None = None,
+    ) -> FloatArray:
         """Return the tilted weights ``q_i softmax(z)_i``, before norm matching.
 
         Parameters
@@ -80,7 +100,9 @@ class PerformanceAware:
             Robust weights, ``q >= 0`` and ``sum q = 1``.
         loss_gaps : array-like of shape (m,)
             Reported optimality gaps, in units of loss. A client whose report is not a finite number
-            gets no weight; where no report of positive robust weight is finite, q comes back as it is.
+            gets no weight; where no report of positive robust weight is finite, nothing is tilted.
+        positions : ndarray of shape (m,), optional
+            Where in ``preferences`` these clients stand, if not all clients are among them.
 
         Returns
         -------
@@ -90,10 +112,12 @@ class PerformanceAware:
         Raises
         ------
         ValueError
-            For a schedule whose round is not known; see `at_round`.
+            For a schedule or preferences by name that are not bound to a round (see `at_round`), or a
+            wrong number of preferences.
         """
         if isinstance(self.mu, MuSchedule):
             raise ValueError(f"mu must be bound to a round with at_round, got {self.mu}")
+        q = self._preferred(q, positions)
         reports = np.asarray(loss_gaps, dtype=np.float64)
         counted = np.isfinite(reports) & (q > 0)
         if not counted.any():
@@ -106,10 +130,27 @@ class PerformanceAware:
 
         mu = 1 / len(q) if self.mu is None else self.mu
         if isinstance(mu, EffectiveClients):
-            mu = mu.solve(tilted_at, float(np.ptp(numerators)))
+            mu = mu.solve(tilted_at, _range(numerators))
         tilted = np.zeros(len(q))
         tilted[counted] = tilted_at(mu)
         return tilted
+
+    def _preferred(self, q: FloatArray, positions: NDArray[np.intp] | None) -> FloatArray:
+        if self.preferences is None:
+            return q
+        if isinstance(self.preferences, Mapping):
+            raise ValueError("preferences by name must be bound to clients with at_round")
+        preferences = np.asarray(self.preferences, dtype=np.float64)
+        if positions is not None:
+            preferences = preferences[positions]
+        if preferences.shape != q.shape:
+            raise ValueError(
+                f"preferences must hold one number for each of {len(q)} clients, got {len(preferences)}"
+            )
+        largest = float(preferences.max())
+        preferred: FloatArray = q * (preferences / largest) if largest > 0 else q
+        total = float(preferred.sum())
+        return np.asarray(preferred / total) if total > 0 else q
 
     def _softmax(self, numerators: FloatArray, q: FloatArray, mu: float) -> FloatArray:
         # Differences first: dividing by a tiny mu may overflow, but only to where exp is 0.
@@ -120,6 +161,20 @@ class PerformanceAware:
                 exponents = (numerators - numerators.max()) / mu
         exponentials: FloatArray = np.exp(exponents)
         return exponentials / exponentials.sum()
+
+
+def _range(values: FloatArray) -> float:
+    with np.errstate(over="ignore"):
+        return min(float(np.ptp(values)), float(np.finfo(np.float64).max))
+
+
+def _check_preferences(preferences: Mapping[str, float] | Sequence[float] | None) -> None:
+    if preferences is None:
+        return
+    values = preferences.values() if isinstance(preferences, Mapping) else preferences
+    for value in values:
+        if not 0 <= value < math.inf:
+            raise ValueError(f"preferences must be at least 0 and finite, got {value}")
 
 
 def bounded_reports(reports: FloatArray, epsilon: float) -> FloatArray:
@@ -147,10 +202,8 @@ def bounded_reports(reports: FloatArray, epsilon: float) -> FloatArray:
     return np.where(finite, np.clip(reports, 0.0, max(largest, 0.0)), np.nan)
 
 
-def bounded_exponents(
-    numerators: FloatArray, q: FloatArray, mu: float, max_tilt: float
-) -> FloatArray:
-    """Return ``numerators / mu`` around their median, cut so that no two differ by more than log(max_tilt).
+def bounded_exponents(numerators: FloatArray, q: FloatArray, mu: float, max_tilt: float) -> FloatArray:
+    """Return ``numerators / mu`` around their median, no two farther apart than log(max_tilt).
 
     The median is by robust weight, so clients that hold less than half of it cannot move it beyond the
     others' numerators.
