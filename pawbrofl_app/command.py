@@ -49,12 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         run_in_process(config)
         return 0
-    resources = {
-        "num-supernodes": config.num_clients,
-        "client-resources-num-cpus": options.client_resources_num_cpus,
-        "client-resources-num-gpus": options.client_resources_num_gpus,
-    }
-    return simulate(config, resources)
+    return simulate(config, options.client_resources_num_cpus, options.client_resources_num_gpus)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,6 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def default_settings() -> dict[str, Any]:
+    """Return the settings in ``[tool.flwr.app.config]`` of the app's pyproject.toml."""
+    project = tomllib.loads((APP_FOLDER / "pyproject.toml").read_text())
+    return dict(project["tool"]["flwr"]["app"]["config"])
+
+
 def read_settings(run_config: Sequence[str], folder: Path) -> RunConfig:
     """Return the settings: pyproject.toml's defaults, and over them what the command line gives.
 
@@ -104,8 +105,7 @@ def read_settings(run_config: Sequence[str], folder: Path) -> RunConfig:
     InvalidSetting
         For an unknown setting or value, or settings that are no TOML.
     """
-    defaults = tomllib.loads((APP_FOLDER / "pyproject.toml").read_text())
-    settings: dict[str, Any] = dict(defaults["tool"]["flwr"]["app"]["config"])
+    settings = default_settings()
     for given in run_config:
         settings |= _parse_settings(given, folder)
     for name in ("data-dir", "results-dir"):
@@ -143,8 +143,20 @@ def check_before_start(config: RunConfig) -> None:
     check_data(config)
 
 
-def simulate(config: RunConfig, resources: dict[str, float]) -> int:
-    """Simulate one run and return 0 if it finished."""
+def simulate(config: RunConfig, num_cpus: int = 1, num_gpus: float = 0.0) -> int:
+    """Simulate one run under Ray and return 0 if it finished.
+
+    Parameters
+    ----------
+    config : RunConfig
+    num_cpus, num_gpus : int, float
+        What each client that trains has for itself; a fraction of a GPU may be shared.
+    """
+    resources = {
+        "num-supernodes": config.num_clients,
+        "client-resources-num-cpus": num_cpus,
+        "client-resources-num-gpus": num_gpus,
+    }
     with tempfile.TemporaryDirectory(prefix="pawbrofl-") as home:
         run_config = Path(home) / "run_config.toml"
         run_config.write_text(tomli_w.dumps(config.as_settings()))

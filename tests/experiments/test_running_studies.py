@@ -1,0 +1,104 @@
+"""Running a study for real: a failing cell, a killed study, and going on from there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from experiments.__main__ import main
+from experiments.runner import folders_of
+from experiments.study import Study
+
+STUDY = """
+[settings]
+num-clients = 2
+num-rounds = 2
+local-epochs = 1
+malicious-fraction = 0.0
+epsilon = 0.0
+[[grid]]
+aggregator = ["mean", "filtering"]
+partition = ["iid", "dirichlet"]
+"""
+
+
+@pytest.fixture
+def study_file(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(STUDY)
+    return path
+
+
+def command(study_file: Path, *options: str) -> list[str]:
+    results = str(study_file.parent / "results")
+    return [
+        *(sys.executable, "-m", "experiments", "run", str(study_file)),
+        *("--results", results, *options),
+    ]
+
+
+def test_a_killed_study_goes_on_and_runs_no_cell_twice(
+    study_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = study_file.parent / "results"
+    folders = folders_of(Study.load(str(study_file)), results)
+    killed = subprocess.Popen(
+        command(study_file, "--jobs", "1"), stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    deadline = time.monotonic() + 300
+    while not folders[1].path.is_dir() and killed.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert folders[0].finished, "the first cell was done when the second began"
+    assert not folders[3].finished, "the study was cut short"
+    finished_before = {
+        folder.cell.name: (folder.path / "summary.json").stat().st_mtime_ns
+        for folder in folders
+        if folder.finished
+    }
+
+    assert main(command(study_file, "--jobs", "2")[3:]) == 0
+    assert all(folder.finished for folder in folders)
+    for folder in folders:
+        written = (folder.path / "summary.json").stat().st_mtime_ns
+        assert finished_before.get(folder.cell.name, written) == written, "a finished cell ran again"
+        assert len(pd.read_csv(folder.path / "rounds.csv")) == 3
+    table = pd.read_csv(results / "small" / "table.csv")
+    assert len(table) == 4
+    assert table["test_accuracy"].between(0, 1).all()
+    assert "4 of 4 cells" in capsys.readouterr().out
+
+
+def test_a_failing_cell_is_named_with_its_log_and_stops_no_other(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "failing.toml"
+    settings = "num-rounds=1\nlocal-epochs=1\nmalicious-fraction=0.0\nepsilon=0.0\n"
+    path.write_text(f"[settings]\n{settings}[[grid]]\nnum-clients = [2000, 2]\n")
+    assert main(["run", str(path), "--results", str(tmp_path)]) == 1
+    broken, fine = folders_of(Study.load(str(path)), tmp_path)
+    assert (broken.failed, broken.finished) == (True, False)
+    assert (fine.failed, fine.finished) == (False, True)
+    assert "num-clients must be at most 1437" in broken.log.read_text()
+    assert f"see {broken.log}" in capfd.readouterr().err
+    assert main(["status", str(path), "--results", str(tmp_path)]) == 0
+    shown = capfd.readouterr().out.splitlines()
+    assert [line.split()[0] for line in shown] == ["failed", "finished"]
+
+
+def test_two_runs_of_one_study_do_not_mix(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from filelock import FileLock
+
+    folder = study_file.parent / "results" / "small"
+    folder.mkdir(parents=True)
+    with FileLock(folder / ".lock"):
+        assert main(command(study_file)[3:]) == 2
+    assert "is being run" in capsys.readouterr().err
