@@ -56,7 +56,7 @@ class OptimisedDistance(Attack):
         if self.direction == "deviation":
             return np.negative(known.std(axis=0))
         if self.direction == "sign":
-            return -np.sign(mean)
+            return np.negative(np.sign(mean))
         return -mean / max(float(np.linalg.norm(mean)), np.finfo(np.float64).tiny)
 
 

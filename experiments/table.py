@@ -16,6 +16,7 @@ MEASURES = (
     "largest_gap",
     "precision",
     "recall",
+    "malicious_weight",
 )
 
 

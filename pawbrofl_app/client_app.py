@@ -28,11 +28,16 @@ def client_fn(context: Context) -> Client:
             f"got {partition_id}"
         )
     compute_reproducibly()
+    return client_of(config, partition_id).to_client()
+
+
+def client_of(config: RunConfig, partition_id: int) -> BenignClient:
+    """Return a client of the run, benign or malicious."""
     benign = benign_client(config, partition_id)
     attack = attack_of(config, partition_id)
     if attack is None:
-        return benign.to_client()
-    malicious = MaliciousClient(
+        return benign
+    return MaliciousClient(
         benign.make_model,
         benign.inputs,
         benign.labels,
@@ -42,7 +47,6 @@ def client_fn(context: Context) -> Client:
         attack=attack,
         collusion=collusion_of(config, partition_id, lambda other: benign_client(config, other)),
     )
-    return malicious.to_client()
 
 
 def benign_client(config: RunConfig, partition_id: int) -> BenignClient:

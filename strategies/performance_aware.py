@@ -159,8 +159,9 @@ class PerformanceAware:
                 exponents = bounded_exponents(numerators, q, mu, self.max_tilt)
             else:
                 exponents = (numerators - numerators.max()) / mu
-        exponentials: FloatArray = np.exp(exponents)
-        return exponentials / exponentials.sum()
+        exponentials = np.exp(exponents)
+        softmax: FloatArray = exponentials / exponentials.sum()
+        return softmax
 
 
 def _range(values: FloatArray) -> float:
