@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistributedBackdoor(Attack):
-    """One attacker of a distributed backdoor that attacks in every round (multi-shot).
+class LocalPattern(Attack):
+    """An attacker that stamps its quarter of the trigger on a part of its data.
 
     Parameters
     ----------
@@ -34,8 +34,6 @@ class DistributedBackdoor(Attack):
     poison_fraction : float, default 20 / 64
         Share of each batch that is stamped and relabelled, in whole images and at least one; above 0,
         at most 1.
-    scale : float, default 5.0
-        What the update is multiplied with, above 0.
     trigger : BackdoorTrigger
         Where the patterns lie.
     first_round, last_round
@@ -50,7 +48,6 @@ class DistributedBackdoor(Attack):
     attacker: int
     target: int = 2
     poison_fraction: float = 20 / 64
-    scale: float = 5.0
     trigger: BackdoorTrigger = BackdoorTrigger()
 
     def __post_init__(self) -> None:
@@ -63,8 +60,6 @@ class DistributedBackdoor(Attack):
             raise ValueError(
                 f"poison_fraction must be above 0 and at most 1, got {self.poison_fraction}"
             )
-        if not self.scale > 0:
-            raise ValueError(f"scale must be above 0, got {self.scale}")
 
     def poison_batch(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Stamp the local pattern on the first images of a (shuffled) batch and relabel them."""
@@ -80,13 +75,33 @@ class DistributedBackdoor(Attack):
         relabelled[:count] = self.target
         return poisoned, relabelled
 
+
+@dataclass(frozen=True, kw_only=True)
+class DistributedBackdoor(LocalPattern):
+    """One attacker of a distributed backdoor that attacks in every round (multi-shot).
+
+    Parameters
+    ----------
+    scale : float, default 5.0
+        What the update is multiplied with, above 0.
+    others
+        Those of `LocalPattern`.
+    """
+
+    scale: float = 5.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.scale > 0:
+            raise ValueError(f"scale must be above 0, got {self.scale}")
+
     def poison_update(self, update: Update, knowledge: Knowledge) -> Update:
         """Scale the update."""
         return scaled(update, self.scale)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SingleShotBackdoor(DistributedBackdoor):
+class SingleShotBackdoor(LocalPattern):
     """One attacker of a distributed backdoor that attacks once, with a large scale (single-shot).
 
     The attackers of one local pattern attack together, one pattern a round from ``first_round`` on, and
@@ -97,7 +112,7 @@ class SingleShotBackdoor(DistributedBackdoor):
     replacement : float, default 1.0
         Which multiple of the average they replace, above 0.
     others
-        Those of `DistributedBackdoor`; ``scale`` is not used.
+        Those of `LocalPattern`.
     """
 
     replacement: float = 1.0

@@ -54,10 +54,10 @@ class OptimisedDistance(Attack):
 
     def _perturbation(self, known: Vector, mean: Vector) -> Vector:
         if self.direction == "deviation":
-            return np.negative(known.std(axis=0))
+            return np.asarray(-known.std(axis=0))
         if self.direction == "sign":
-            return np.negative(np.sign(mean))
-        return -mean / max(float(np.linalg.norm(mean)), np.finfo(np.float64).tiny)
+            return np.asarray(-np.sign(mean))
+        return np.asarray(-mean / max(float(np.linalg.norm(mean)), float(np.finfo(np.float64).tiny)))
 
 
 class MinMax(OptimisedDistance):

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from attacks import NO_ATTACK, Attack, BackdoorTrigger, CombinedAttack, DistributedBackdoor
+from attacks import NO_ATTACK, Attack, BackdoorTrigger, CombinedAttack
+from attacks.distributed_backdoor import LocalPattern
 from attacks.erased_corner import CornerTrigger, ErasedCorner
 from clients.benign import BenignClient
 from clients.collusion import Collusion
@@ -62,6 +63,6 @@ def evaluated_backdoor(config: RunConfig) -> tuple[BackdoorTrigger | CornerTrigg
     if config.attack != NO_ATTACK:
         attack = config.attack_of(0)
         for one in attack.attacks if isinstance(attack, CombinedAttack) else (attack,):
-            if isinstance(one, DistributedBackdoor | ErasedCorner):
+            if isinstance(one, LocalPattern | ErasedCorner):
                 return one.trigger, one.target
     return config.trigger, config.target_label

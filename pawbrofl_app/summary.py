@@ -78,7 +78,7 @@ class RunSummary:
             f"malicious clients      {truth}",
             f"judged malicious       {found} (last round); over all rounds precision "
             f"{self.precision:.2f}, recall {self.recall:.2f}",
-            f"malicious weight       {self.malicious_weight:.4f} (share of the final weights, over all rounds)",
+            f"malicious weight       {self.malicious_weight:.4f} of the final weights, over all rounds",
             f"results are in         {folder}",
         ]
 
