@@ -206,7 +206,8 @@ def parse(attack: str) -> list[tuple[str, dict[str, str]]]:
             near = difflib.get_close_matches(name, ATTACKS, n=1)
             hint = f" (did you mean {near[0]!r}?)" if near else ""
             raise ValueError(
-                f"attack must be {NO_ATTACK} or of {', '.join(ATTACKS)}, got {name!r}{hint}"
+                f"attack must be one of {NO_ATTACK}, {', '.join(ATTACKS)}, or some of them joined by "
+                f"'+', got {name!r}{hint}"
             )
         parts.append((name, _parameters(name, brackets)))
     return parts
