@@ -7,7 +7,6 @@ Replaces what stands between two marks in the file, so that the documentation sa
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,22 +14,15 @@ import pandas as pd
 from attacks import ATTACKS
 
 from .markdown import markdown_table
+from .pages import DOCS, write_part
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "attacks.md"
-BEGIN, END = "<!-- attacks: begin -->\n", "<!-- attacks: end -->\n"
+PAGE = DOCS / "attacks.md"
 IN_EVERY_ATTACK = ("first_round", "last_round")
 
 
 def main() -> None:
     """Rewrite the page's table."""
-    PAGE.write_text(with_table(PAGE.read_text()))
-
-
-def with_table(page: str) -> str:
-    """Return a page with the present table between its marks."""
-    before, rest = page.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}{attack_table()}\n{END}{after}"
+    write_part(PAGE, "attacks", attack_table())
 
 
 def attack_table() -> str:

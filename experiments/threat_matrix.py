@@ -3,8 +3,9 @@
     python -m experiments.threat_matrix
 
 Runs what is not finished of the study ``threat-matrix`` (the same command goes on where it was stopped)
-and writes into ``--out``: ``threat_matrix.csv``, one row a run; ``threat_matrix.png``, accuracy and
-attack success rate; ``threat_matrix_detection.md``, how well malicious clients were told from others.
+and writes into ``--out``: ``threat_matrix.csv``, one row a run, and ``threat_matrix.png``, accuracy and
+attack success rate. Where ``--out`` holds ``attacks.md``, its table of how well malicious clients were
+told from others is made anew.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from matplotlib.figure import Figure
 
 from .__main__ import main as experiments
 from .markdown import markdown_table
+from .pages import DOCS, write_part
 
 STUDY = "threat-matrix"
 WITHOUT_WEIGHTS = ("fed-median", "fed-trimmed-avg")
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="run seeds 1 to N")
     parser.add_argument("--jobs", type=int, metavar="N", help="runs at once; default: cores")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
-    parser.add_argument("--out", type=Path, default=Path("docs"), metavar="DIR")
+    parser.add_argument("--out", type=Path, default=DOCS, metavar="DIR")
     options = parser.parse_args(arguments)
     command = ["run", STUDY, "--seeds", str(options.seeds), "--results", str(options.results)]
     if options.jobs:
@@ -53,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figure = draw(cells)
     figure.savefig(options.out / "threat_matrix.png", dpi=DPI)
     plt.close(figure)
-    (options.out / "threat_matrix_detection.md").write_text(detection(cells))
+    if (options.out / "attacks.md").is_file():
+        write_part(options.out / "attacks.md", "detection", detection(cells))
     return status
 
 
@@ -120,7 +123,7 @@ def detection(cells: pd.DataFrame) -> str:
         means = part.groupby("attack", sort=False)[["precision", "recall"]].mean()
         columns[f"{aggregator}, {fraction:.0%}"] = means.apply(_precision_and_recall, axis=1)
     table = pd.DataFrame(columns).rename_axis("attack").reset_index().fillna("")
-    return markdown_table(table) + "\n"
+    return markdown_table(table)
 
 
 def _precision_and_recall(row: pd.Series) -> str:
