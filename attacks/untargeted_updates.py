@@ -28,11 +28,11 @@ class AdditiveNoise(Attack):
 
     Parameters
     ----------
-    strength : float, default 10.0
+    strength : float, default 100.0
         Expected length of the noise as a multiple of the update's, above 0.
     """
 
-    strength: float = 10.0
+    strength: float = 100.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

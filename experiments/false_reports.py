@@ -39,9 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.jobs:
         command += ["--jobs", str(options.jobs)]
     status = experiments(command)
-    cells = pd.read_csv(options.results / STUDY / "cells.csv")
+    cells = pd.read_csv(options.results / STUDY / "cells.csv").round(4)
     options.out.mkdir(parents=True, exist_ok=True)
-    cells.round(4).to_csv(options.out / "false_reports.csv", index=False)
+    cells.to_csv(options.out / "false_reports.csv", index=False)
     if (options.out / "performance_reports.md").is_file():
         write_part(options.out / "performance_reports.md", "false reports", report_table(cells))
     return status

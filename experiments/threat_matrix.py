@@ -49,9 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.jobs:
         command += ["--jobs", str(options.jobs)]
     status = experiments(command)
-    cells = pd.read_csv(options.results / STUDY / "cells.csv")
+    cells = pd.read_csv(options.results / STUDY / "cells.csv").round(4)
     options.out.mkdir(parents=True, exist_ok=True)
-    cells.round(4).to_csv(options.out / "threat_matrix.csv", index=False)
+    cells.to_csv(options.out / "threat_matrix.csv", index=False)
     figure = draw(cells)
     figure.savefig(options.out / "threat_matrix.png", dpi=DPI)
     plt.close(figure)

@@ -6,7 +6,7 @@ Benign training on digits gives a global model for every round. In each round al
 would, the malicious ones attack, and No-Regret aggregates the same updates four ways: without a tilt,
 with the bounded tilt, with equation (8) as printed, and with the bounded tilt on honest reports. The
 table shows the mean cosine to the benign clients' mean update, and the malicious clients' mean share of
-the final weights.
+the final weights. It goes into docs/performance_reports.md.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ from strategies import Aggregation, PerformanceAware, aggregate
 from strategies.weightings import weighting_named
 
 from .markdown import markdown_table
+from .pages import DOCS, write_part
 
 SETTINGS = {
+    "aggregator": "no-regret",
     "network": "perceptron",
     "local-epochs": 1,
     "batch-size": 4,
@@ -53,10 +55,11 @@ Update = list[np.ndarray[Any, Any]]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table as Markdown."""
+    """Measure, print the table and write it into the page."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--malicious-fraction", type=float, default=0.2)
     parser.add_argument("--mu", type=float, help="default: the run's own, 1 / clients")
+    parser.add_argument("--print-only", action="store_true", help="leave the page as it is")
     options = parser.parse_args(arguments)
     logging.disable(logging.INFO)
     compute_reproducibly()
@@ -71,7 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for attack in ATTACKS
         for report in REPORTS
     ]
-    print(markdown_table(pd.DataFrame(rows)))
+    table = markdown_table(pd.DataFrame(rows))
+    print(table)
+    if not options.print_only:
+        write_part(DOCS / "performance_reports.md", "direction", table)
 
 
 def benign_models(config: RunConfig) -> list[Update]:
