@@ -10,7 +10,8 @@ from .backdoor_trigger import BackdoorTrigger
 from .combined import CombinedAttack
 from .distributed_backdoor import DistributedBackdoor
 from .knowledge import HonestTraining, Knowledge
-from .registry import ATTACKS, NO_ATTACK, make_attack
+from .named import NO_ATTACK, make_attack
+from .registry import ATTACKS
 
 __all__ = [
     "ATTACKS",

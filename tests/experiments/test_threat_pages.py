@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from attacks import ATTACKS
-from attacks.registry import parse
+from attacks.named import parse
 from experiments.false_reports import report_table
 from experiments.markdown import markdown_table
 from experiments.pages import DOCS, with_part
