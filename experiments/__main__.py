@@ -11,9 +11,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from .progress import StudyProgress
+from .report import write_report
 from .runner import CellFolder, folders_of, run_cells
 from .study import InvalidStudy, Study, names
-from .table import as_markdown, finished_cells, over_seeds
+from .study_records import finished_cells
+from .table import as_markdown, over_seeds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,9 +44,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, dest="command")
     commands.add_parser("list", help="the studies there are")
     for name, text in (
-        ("run", "run the cells that are not finished, then show the table"),
+        ("run", "run the cells that are not finished, then report"),
         ("status", "how far each cell is"),
-        ("report", "show the table of the finished cells and write it as CSV"),
+        (
+            "report",
+            "show the finished cells' table; write it as CSV, and report.html with figures",
+        ),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("study", help="a name that `list` shows, or a .toml file")
@@ -93,7 +98,8 @@ def _report(study: Study, folders: list[CellFolder], results: Path) -> int:
     for name, content in (("cells.csv", cells), ("table.csv", table)):
         content.to_csv(results / study.name / name, index=False)
     print(as_markdown(table))
-    print(f"\n{len(cells)} of {len(folders)} cells; {results / study.name / 'table.csv'}")
+    report = write_report(study, folders, results / study.name)
+    print(f"\n{len(cells)} of {len(folders)} cells are finished. Report: {report.resolve()}")
     return 0
 
 

@@ -46,7 +46,8 @@ class Cell:
     Attributes
     ----------
     varied : dict
-        The settings in which the study's cells differ, without the seed.
+        The settings in which the study's cells differ, without the seed; None for one that has no
+        effect in this cell.
     config : RunConfig
         All settings; ``results_dir`` is empty until the cell is run.
     """
@@ -62,6 +63,7 @@ class Cell:
         parts = [
             value if isinstance(value, str) else f"{name}={str(value).lower()}"
             for name, value in self.varied.items()
+            if value is not None
         ]
         return "-".join([*parts, f"seed{self.config.seed}", digest]).replace("/", "_")
 
@@ -155,4 +157,6 @@ def _product(grid: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
 
 
 def _cell(settings: dict[str, Any], varied: tuple[str, ...]) -> Cell:
-    return Cell({name: settings[name] for name in varied}, RunConfig.parse(settings))
+    ignored = {"mu"} if not settings["performance-aware"] else set()
+    shown = {name: None if name in ignored else settings[name] for name in varied}
+    return Cell(shown, RunConfig.parse(settings))

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import pandas as pd
 
-from .runner import CellFolder
-
-MEASURES = (
-    "test_accuracy",
-    "attack_success_rate",
-    "largest_benign_gap",
-    "largest_gap",
-    "precision",
-    "recall",
-    "malicious_weight",
-)
-
-
-def finished_cells(folders: Sequence[CellFolder]) -> pd.DataFrame:
-    """Return one row for each finished cell: what varies, its seed, and its summary's measures."""
-    rows = []
-    for folder in folders:
-        if folder.finished:
-            summary = json.loads((folder.path / "summary.json").read_text())
-            measures = {name: summary[name] for name in MEASURES}
-            rows.append({**folder.cell.varied, "seed": folder.cell.config.seed, **measures})
-    return pd.DataFrame(rows)
+from .study_records import MEASURES
 
 
 def over_seeds(cells: pd.DataFrame, varied: Sequence[str]) -> pd.DataFrame:
     """Return mean and standard deviation over the seeds, in the study's order.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        As `finished_cells` returns it.
+    varied : sequence of str
+        The settings that the study varies.
 
     Returns
     -------
@@ -49,21 +34,27 @@ def over_seeds(cells: pd.DataFrame, varied: Sequence[str]) -> pd.DataFrame:
     return table.reset_index()
 
 
-def as_markdown(table: pd.DataFrame) -> str:
-    """Return a table of means, with standard deviations behind a plus-minus sign, as Markdown."""
+def as_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of means as texts, standard deviations behind a plus-minus sign."""
     columns = [name for name in table.columns if not name.endswith("_std")]
-    lines = ["| " + " | ".join(name.replace("_", " ") for name in columns) + " |"]
-    lines.append("|" + "---|" * len(columns))
-    for _, row in table.iterrows():
-        lines.append("| " + " | ".join(_shown(row, name) for name in columns) + " |")
+    rows = [{name: _shown(row, name) for name in columns} for row in table.to_dict("records")]
+    return pd.DataFrame(rows, columns=columns).rename(columns=lambda name: name.replace("_", " "))
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """Return a table of means as Markdown."""
+    texts = as_text(table)
+    lines = ["| " + " | ".join(texts.columns) + " |", "|" + "---|" * len(texts.columns)]
+    lines += ["| " + " | ".join(row) + " |" for row in texts.itertuples(index=False)]
     return "\n".join(lines)
 
 
-def _shown(row: pd.Series, name: str) -> str:
+def _shown(row: Mapping[Hashable, object], name: str) -> str:
     value = row[name]
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return ""
     if name not in MEASURES:
         return str(value).lower() if isinstance(value, bool) else str(value)
-    if pd.isna(value):
-        return ""
     spread = row.get(f"{name}_std")
-    return f"{value:.4f}" if spread is None or pd.isna(spread) else f"{value:.4f} ± {spread:.4f}"
+    is_spread = isinstance(spread, float) and not pd.isna(spread)
+    return f"{value:.4f} ± {spread:.4f}" if is_spread else f"{value:.4f}"

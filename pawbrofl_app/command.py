@@ -44,12 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InvalidSetting, OSError, RuntimeError, tomllib.TOMLDecodeError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
-    if options.engine == "in-process":
-        from .in_process_engine import run_in_process
+    try:
+        if options.engine == "in-process":
+            from .in_process_engine import run_in_process
 
-        run_in_process(config)
-        return 0
-    return simulate(config, options.client_resources_num_cpus, options.client_resources_num_gpus)
+            run_in_process(config)
+            return 0
+        return simulate(config, options.client_resources_num_cpus, options.client_resources_num_gpus)
+    except KeyboardInterrupt:
+        print(f"stopped; what there is lies in {config.results_dir}", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -138,9 +142,9 @@ def check_before_start(config: RunConfig) -> None:
             f"results-dir must be a folder that does not exist yet, got {config.results_dir!r}: "
             "nothing was written over"
         )
-    from .server_app import check_data
+    from .server_app import check_machine
 
-    check_data(config)
+    check_machine(config)
 
 
 def simulate(config: RunConfig, num_cpus: int = 1, num_gpus: float = 0.0) -> int:
@@ -160,17 +164,9 @@ def simulate(config: RunConfig, num_cpus: int = 1, num_gpus: float = 0.0) -> int
     with tempfile.TemporaryDirectory(prefix="pawbrofl-") as home:
         run_config = Path(home) / "run_config.toml"
         run_config.write_text(tomli_w.dumps(config.as_settings()))
-        environment = os.environ | {
-            "FLWR_HOME": home,
-            "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
-            # Future versions of Ray show GPUs also to actors that asked for none; these stay on the CPU.
-            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
-            "PYTHONWARNINGS": "ignore:Tip:FutureWarning",  # Ray's advice about the line above
-            # Flower starts its own programs by name; the virtual environment may not be activated.
-            "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ.get('PATH', '')}",
-        }
+        environment = flower_environment(Path(home))
         command = [
-            _script("flwr"),
+            installed_program("flwr"),
             "run",
             str(APP_FOLDER),
             CONNECTION,
@@ -180,7 +176,7 @@ def simulate(config: RunConfig, num_cpus: int = 1, num_gpus: float = 0.0) -> int
             "--federation-config",
             " ".join(f"{name}={value}" for name, value in resources.items()),
         ]
-        with _superlink(Path(home), environment):
+        with local_superlink(Path(home), environment):
             subprocess.run(command, env=environment, check=False)
     finished = (Path(config.results_dir) / "summary.json").is_file()
     if not finished:
@@ -188,8 +184,22 @@ def simulate(config: RunConfig, num_cpus: int = 1, num_gpus: float = 0.0) -> int
     return 0 if finished else 1
 
 
+def flower_environment(home: Path) -> dict[str, str]:
+    """Return the environment for Flower's programs: state in ``home``, nothing installed at run time."""
+    return os.environ | {
+        "FLWR_HOME": str(home),
+        "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+        # Future versions of Ray show GPUs also to actors that asked for none; these stay on the CPU.
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+        "PYTHONWARNINGS": "ignore:Tip:FutureWarning",  # Ray's advice about the line above
+        # Flower starts its own programs by name; the virtual environment may not be activated.
+        "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+
+
 @contextlib.contextmanager
-def _superlink(home: Path, environment: dict[str, str]) -> Iterator[None]:
+def local_superlink(home: Path, environment: dict[str, str]) -> Iterator[None]:
+    """Run a SuperLink for simulations on loopback, the default one of the ``FLWR_HOME`` ``home``."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -197,7 +207,7 @@ def _superlink(home: Path, environment: dict[str, str]) -> Iterator[None]:
     (home / "config.toml").write_text(
         tomli_w.dumps({"superlink": {"default": CONNECTION, CONNECTION: connection}})
     )
-    command = [_script("flower-superlink"), "--insecure", "--simulation"]
+    command = [installed_program("flower-superlink"), "--insecure", "--simulation"]
     command += ["--isolation", "subprocess", "--host", "127.0.0.1", "--port", str(port)]
     with (home / "superlink.log").open("w") as log:
         process = subprocess.Popen(
@@ -230,7 +240,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             return
 
 
-def _script(name: str) -> str:
+def installed_program(name: str) -> str:
     """Return the path of a program that is installed beside this interpreter."""
     return str(Path(sysconfig.get_path("scripts")) / name)
 

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import torch
 
+from .run_config import InvalidSetting
+
 
 def training_device(device: str) -> torch.device:
     """Return the device for a ``device`` setting; "auto" is CUDA where this process may use it.
 
     In a simulation a client may use a GPU where ``client-resources-num-gpus`` is above 0.
+
+    Raises
+    ------
+    InvalidSetting
+        For "cuda" where this process sees no GPU.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InvalidSetting(
+            "device must be auto or cpu where PyTorch finds no GPU, got 'cuda'; in a simulation "
+            "client-resources-num-gpus must be above 0 for clients to be given one"
+        )
     return torch.device(device)
 
 

@@ -36,21 +36,30 @@ class RunProgress:
     def __init__(self, num_rounds: int) -> None:
         self.num_rounds = num_rounds
         self._last_start: float | None = None
+        self._last_round: RoundProgress | None = None
 
     def start_round(self, server_round: int) -> None:
-        """Log the time left, from the last round's: the first one includes the engine's start."""
+        """Log the time left if every round to come takes as long as the last one."""
         now = time.perf_counter()
         if self._last_start is not None:
-            rounds_left = self.num_rounds - server_round + 1
-            seconds_left = rounds_left * (now - self._last_start)
+            seconds = now - self._last_start
+            if self._last_round is not None and self._last_round.server_round == 1:
+                seconds = self._last_round.seconds_without_start(now)
             log(
                 INFO,
                 "%s of %s rounds done, about %.0f s left",
                 server_round - 1,
                 self.num_rounds,
-                seconds_left,
+                (self.num_rounds - server_round + 1) * seconds,
             )
         self._last_start = now
+
+    def watch(
+        self, server_round: int, instructions: list[tuple[ClientProxy, FitIns]]
+    ) -> list[tuple[ClientProxy, FitIns]]:
+        """Return a round's instructions for clients whose replies are counted as they come in."""
+        self._last_round = RoundProgress(server_round, len(instructions))
+        return [(_WatchedClient(client, self._last_round), ins) for client, ins in instructions]
 
 
 class RoundProgress:
@@ -70,9 +79,12 @@ class RoundProgress:
         self._done = 0
         self._lock = threading.Lock()
 
-    def watch(self, client: ClientProxy) -> ClientProxy:
-        """Return a client that does the same and whose fit is counted here."""
-        return _WatchedClient(client, self)
+    def seconds_without_start(self, now: float) -> float:
+        """Return how long the round took until now at its pace since the first reply.
+
+        Before a run's first reply the engine was starting.
+        """
+        return (now - self._first_reply) * self.num_clients / max(self.num_clients - 1, 1)
 
     def count(self) -> None:
         """Count one reply and log a line if the last one is long ago."""
@@ -83,7 +95,6 @@ class RoundProgress:
                 self._first_reply = self._last_line = now
             elif now - self._last_line >= SECONDS_BETWEEN_LINES and self._done < self.num_clients:
                 self._last_line = now
-                # Counted from the first reply on, as before it the engine may have been starting.
                 pace = (now - self._first_reply) / (self._done - 1)
                 log(
                     INFO,

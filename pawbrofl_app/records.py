@@ -52,6 +52,11 @@ class RunRecords:
         (self.folder / "versions.json").write_text(json.dumps(_versions(), indent=2) + "\n")
 
     @property
+    def has_clients(self) -> bool:
+        """Whether any round had a reply."""
+        return (self.folder / "clients.csv").is_file()
+
+    @property
     def rounds(self) -> pd.DataFrame:
         """What ``rounds.csv`` holds."""
         return pd.read_csv(self.folder / "rounds.csv")

@@ -28,7 +28,7 @@ from .evaluation import evaluate
 from .figures import draw_figures
 from .model import initial_model
 from .partitions import client_indices
-from .progress import RoundProgress, RunProgress
+from .progress import RunProgress
 from .records import RunRecords
 from .run_config import BASELINES, RunConfig
 from .summary import RunSummary
@@ -41,7 +41,7 @@ app = ServerApp()
 def main(grid: Grid, context: Context) -> None:
     """Run one federated training from the run config to the finished records."""
     config = RunConfig.parse(context.run_config)
-    check_data(config)
+    check_machine(config)
     malicious = malicious_clients(config)
     records = RunRecords(config, malicious)
     log(INFO, "Results go to %s", records.folder)
@@ -55,8 +55,9 @@ def main(grid: Grid, context: Context) -> None:
     finish(config, records, malicious)
 
 
-def check_data(config: RunConfig) -> None:
-    """Load (or download) the data and split it, so that what is wrong with it shows before round 1."""
+def check_machine(config: RunConfig) -> None:
+    """Find the device and load (or download) and split the data, so that what is amiss shows early."""
+    training_device(config.device)
     load_dataset(config.dataset, config.data_dir)
     client_indices(config)
 
@@ -120,12 +121,19 @@ class TrackedPAwBRoFL(PAwBRoFL):
         """Sample clients and count their replies as they come in."""
         self.run_progress.start_round(server_round)
         instructions = super().configure_fit(server_round, parameters, client_manager)
-        progress = RoundProgress(server_round, len(instructions))
-        return [(progress.watch(client), ins) for client, ins in instructions]
+        return self.run_progress.watch(server_round, instructions)
 
 
 def finish(config: RunConfig, records: RunRecords, malicious: list[int]) -> None:
-    """Draw the figures if asked to, write the summary and log it."""
+    """Draw the figures if asked to, write the summary and log it.
+
+    Raises
+    ------
+    RuntimeError
+        Where no client's reply arrived in any round.
+    """
+    if not records.has_clients:
+        raise RuntimeError("no client's reply arrived in any round; the log above says why")
     rounds, clients = records.rounds, records.clients
     if config.figures:
         draw_figures(rounds, clients, records.folder / "figures")

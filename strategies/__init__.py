@@ -1,43 +1,58 @@
 """Robust and performance-aware aggregation of client updates, and Flower strategies that do it.
 
-``aggregate`` and ``robust_mean`` need NumPy and SciPy only; ``PAwBRoFL`` is imported with Flower when
-it is first asked for.
+``PAwBRoFL`` is the strategy for ``aggregate_fit`` projects, ``message.PAwBRoFL`` the one for the Message
+API. Everything else needs NumPy and SciPy only, as Flower is imported with a strategy when it is first
+asked for.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .aggregation import Aggregation, aggregate, robust_mean
+from .diagnostics import ClientDiagnostics, RoundDiagnostics, diagnostics_table
+from .loss_gap import LossGap, measure_loss_gap
 from .mu_schedule import CosineMu, EffectiveClients, ExponentialMu, LinearMu, MuSchedule
 from .performance_aware import PerformanceAware
+from .server_optimizers import Adam, Momentum, ServerOptimizer
 from .weightings import WEIGHTINGS, Filtering, Mean, NoRegret, Weighting
 
 if TYPE_CHECKING:
+    from . import message
     from .pawbrofl import PAwBRoFL
 
 __all__ = [
     "WEIGHTINGS",
+    "Adam",
     "Aggregation",
+    "ClientDiagnostics",
     "CosineMu",
     "EffectiveClients",
     "ExponentialMu",
     "Filtering",
     "LinearMu",
+    "LossGap",
     "Mean",
+    "Momentum",
     "MuSchedule",
     "NoRegret",
     "PAwBRoFL",
     "PerformanceAware",
+    "RoundDiagnostics",
+    "ServerOptimizer",
     "Weighting",
     "aggregate",
+    "diagnostics_table",
+    "measure_loss_gap",
+    "message",
     "robust_mean",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name == "PAwBRoFL":
-        from .pawbrofl import PAwBRoFL
-
-        return PAwBRoFL
+        return import_module(".pawbrofl", __name__).PAwBRoFL
+    if name == "message":
+        return import_module(".message", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

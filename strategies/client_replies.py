@@ -10,16 +10,40 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from flwr.common import FitRes, Parameters, parameters_to_ndarrays
-from flwr.server.client_proxy import ClientProxy
 from numpy.typing import NDArray
 
+from .serialized_arrays import InvalidArray, deserialize_expected
+
 NDArrays = list[NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class EncodedReply:
+    """One client's reply as it came in, with nothing decoded yet.
+
+    Attributes
+    ----------
+    node : str
+        The id of the node that sent it.
+    tensors : sequence of bytes
+        The serialized arrays, in the order of the model's.
+    metrics : mapping
+        What it reports.
+    num_examples : object
+        As reported.
+    unreadable : str
+        Why there are no such tensors; empty where there are.
+    """
+
+    node: str
+    tensors: Sequence[bytes]
+    metrics: Mapping[str, Any]
+    num_examples: object
+    unreadable: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,17 +54,20 @@ class ClientReply:
     ----------
     client : str
         The client's name in logs and records.
+    position : int
+        Which of the round's replies, as they came in, this is.
     arrays : list of ndarray
         Its model, in the shapes of the global one; empty where the reply is left out.
     loss_gap : float
         Its reported optimality gap; NaN where that is missing or no finite number.
     num_examples : int
-        As reported.
+        As reported; 0 where that is no whole number.
     left_out : str
         Why the reply cannot be aggregated; empty where it can.
     """
 
     client: str
+    position: int
     arrays: NDArrays
     loss_gap: float
     num_examples: int
@@ -48,34 +75,41 @@ class ClientReply:
 
 
 def read_replies(
-    results: Sequence[tuple[ClientProxy, FitRes]],
+    replies: Sequence[EncodedReply],
     global_model: NDArrays,
     *,
     loss_gap_key: str,
     client_id_key: str,
 ) -> list[ClientReply]:
     """Decode and check all replies of a round and put them in an order that arrival has no part in."""
-    replies = []
-    for proxy, result in _in_stable_order(results, client_id_key):
-        arrays, left_out = _read_arrays(result.parameters, global_model)
-        replies.append(
+    read, nodes = [], set[str]()
+    for position in _stable_order(replies, client_id_key, loss_gap_key):
+        reply = replies[position]
+        arrays, left_out = _read_arrays(reply, global_model)
+        if reply.node in nodes:
+            arrays, left_out = [], f"node {reply.node} has already replied in this round"
+        nodes.add(reply.node)
+        reported = _reported_id(reply.metrics, client_id_key)
+        read.append(
             ClientReply(
-                client=_name(proxy, result.metrics, client_id_key),
+                client=reply.node if reported is None else str(reported),
+                position=position,
                 arrays=arrays,
-                loss_gap=reported_gap(result.metrics, loss_gap_key),
-                num_examples=result.num_examples,
+                loss_gap=reported_gap(reply.metrics, loss_gap_key),
+                num_examples=reply.num_examples if isinstance(reply.num_examples, int) else 0,
                 left_out=left_out,
             )
         )
-    return replies
+    return read
 
 
 def reported_gap(metrics: Mapping[str, Any], key: str) -> float:
     """Return a reported optimality gap, or NaN where it is missing or no finite number.
 
-    A key is also found with hyphens in the place of underscores, as Message-API projects write it.
+    A key is also found with hyphens in the place of underscores, as Message-API projects write it, and
+    the other way round.
     """
-    value = metrics.get(key, metrics.get(key.replace("_", "-")))
+    value = _metric(metrics, key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return math.nan
     try:
@@ -85,53 +119,55 @@ def reported_gap(metrics: Mapping[str, Any], key: str) -> float:
     return gap if math.isfinite(gap) else math.nan
 
 
+def _metric(metrics: Mapping[str, Any], key: str) -> Any:
+    for spelling in (key, key.replace("_", "-"), key.replace("-", "_")):
+        if spelling in metrics:
+            return metrics[spelling]
+    return None
+
+
 def _reported_id(metrics: Mapping[str, Any], key: str) -> int | None:
-    value = metrics.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    value = _metric(metrics, key)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if abs(value) < 2**63 else None
 
 
-def _name(proxy: ClientProxy, metrics: Mapping[str, Any], key: str) -> str:
-    reported = _reported_id(metrics, key)
-    return str(proxy.cid) if reported is None else str(reported)
-
-
-def _in_stable_order(
-    results: Sequence[tuple[ClientProxy, FitRes]], key: str
-) -> list[tuple[ClientProxy, FitRes]]:
-    ids = [_reported_id(result.metrics, key) for _, result in results]
+def _stable_order(replies: Sequence[EncodedReply], key: str, gap_key: str) -> list[int]:
+    ids = [_reported_id(reply.metrics, key) for reply in replies]
     claims = Counter(ids)
 
-    def position(index: int) -> tuple[bool, int, bytes]:
-        reported = ids[index]
+    def place(index: int) -> tuple[bool, int, bytes, str]:
+        reported, reply = ids[index], replies[index]
         if reported is not None and claims[reported] == 1:
-            return (False, reported, b"")
-        return (reported is None, reported or 0, _digest(results[index][1].parameters))
+            return (False, reported, b"", "")
+        gap = reported_gap(reply.metrics, gap_key)
+        return (reported is None, reported or 0, _digest(reply.tensors), repr(gap))
 
-    return [results[index] for index in sorted(range(len(results)), key=position)]
+    return sorted(range(len(replies)), key=place)
 
 
-def _digest(parameters: Parameters) -> bytes:
+def _digest(tensors: Sequence[bytes]) -> bytes:
     content = hashlib.blake2b(digest_size=16)
-    for tensor in parameters.tensors:
+    for tensor in tensors:
         content.update(tensor)
     return content.digest()
 
 
-def _read_arrays(parameters: Parameters, global_model: NDArrays) -> tuple[NDArrays, str]:
-    if len(parameters.tensors) != len(global_model):
-        return [], f"{len(parameters.tensors)} arrays instead of {len(global_model)}"
-    arrays: NDArrays = []
-    for k, (tensor, expected) in enumerate(zip(parameters.tensors, global_model, strict=True)):
+def _read_arrays(reply: EncodedReply, global_model: NDArrays) -> tuple[NDArrays, str]:
+    if reply.unreadable:
+        return [], reply.unreadable
+    if len(reply.tensors) != len(global_model):
+        return [], f"{len(reply.tensors)} arrays instead of {len(global_model)}"
+    try:
+        return list(_decoded(reply.tensors, global_model)), ""
+    except InvalidArray as problem:
+        return [], str(problem)
+
+
+def _decoded(tensors: Sequence[bytes], global_model: NDArrays) -> Iterator[NDArray[Any]]:
+    for k, (tensor, expected) in enumerate(zip(tensors, global_model, strict=True)):
         try:
-            # Refuses pickled objects. What else a hostile header makes NumPy raise is not foreseeable.
-            array = parameters_to_ndarrays(Parameters([tensor], parameters.tensor_type))[0]
-        except Exception as problem:  # noqa: BLE001
-            return [], f"array {k} cannot be read: {problem}"
-        if array.shape != expected.shape:
-            return [], f"array {k} has shape {array.shape} instead of {expected.shape}"
-        if array.dtype.kind != expected.dtype.kind:
-            return [], f"array {k} has dtype {array.dtype} instead of {expected.dtype}"
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            return [], f"array {k} holds NaN or infinity"
-        arrays.append(array)
-    return arrays, ""
+            yield deserialize_expected(tensor, expected)
+        except InvalidArray as problem:
+            raise InvalidArray(f"array {k} {problem}") from problem

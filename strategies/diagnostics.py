@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .aggregation import Aggregation
+from .client_replies import ClientReply
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,13 @@ class ClientDiagnostics:
     num_examples: int
     left_out: str = ""
 
+    @property
+    def reason(self) -> str:
+        """Why the client was judged malicious; empty where it was not."""
+        if self.left_out:
+            return f"left out: {self.left_out}"
+        return "robust weight below half of an equal share" if self.judged_malicious else ""
+
 
 @dataclass(frozen=True)
 class RoundDiagnostics:
@@ -65,3 +79,73 @@ OnRound = Callable[[RoundDiagnostics], None]
 def judged_malicious(robust_weight: float, num_clients: int) -> bool:
     """Return whether a robust weight is below half of the equal share ``1 / num_clients``."""
     return robust_weight < 0.5 / num_clients
+
+
+def diagnose(
+    replies: Sequence[ClientReply], aggregation: Aggregation | None
+) -> tuple[ClientDiagnostics, ...]:
+    """Say of each reply what became of it.
+
+    Parameters
+    ----------
+    replies : sequence of ClientReply
+        All of a round.
+    aggregation : Aggregation or None
+        Of those that were not left out, in their order; None where there were none.
+    """
+    usable = [reply for reply in replies if not reply.left_out]
+    weights = dict[int, tuple[float, float]]()
+    if aggregation is not None:
+        for reply, q, weight in zip(
+            usable, aggregation.robust_weights, aggregation.weights, strict=True
+        ):
+            weights[reply.position] = (float(q), float(weight))
+    clients = []
+    for reply in replies:
+        robust_weight, weight = weights.get(reply.position, (0.0, 0.0))
+        clients.append(
+            ClientDiagnostics(
+                client=reply.client,
+                robust_weight=robust_weight,
+                weight=weight,
+                loss_gap=reply.loss_gap,
+                judged_malicious=bool(reply.left_out) or judged_malicious(robust_weight, len(usable)),
+                num_examples=reply.num_examples,
+                left_out=reply.left_out,
+            )
+        )
+    return tuple(clients)
+
+
+def diagnostics_table(rounds: Iterable[RoundDiagnostics]) -> pd.DataFrame:
+    """Return one row for each client of each round, as a pandas DataFrame.
+
+    Parameters
+    ----------
+    rounds : iterable of RoundDiagnostics
+        What a strategy's ``on_round`` was called with.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``round``, ``client``, ``loss_gap``, ``robust_weight``, ``weight``,
+        ``judged_malicious``, ``reason``, ``num_examples``.
+
+    Raises
+    ------
+    ImportError
+        Where pandas, which the strategies themselves do not need, is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError as missing:
+        raise ImportError("diagnostics_table needs pandas: pip install pandas") from missing
+    columns = ("client", "loss_gap", "robust_weight", "weight", "judged_malicious", "reason")
+    rows = [
+        {"round": diagnostics.server_round}
+        | {name: getattr(client, name) for name in (*columns, "num_examples")}
+        for diagnostics in rounds
+        for client in diagnostics.clients
+    ]
+    table = pd.DataFrame(rows, columns=["round", *columns, "num_examples"])
+    return table.astype({"judged_malicious": bool})  # as it is with rows

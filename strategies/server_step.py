@@ -1,11 +1,16 @@
 """One server step: from the clients' models to the next global model, without any of Flower.
 
 ``theta <- theta - server_learning_rate * g_hat`` with the client updates ``g_i = theta - theta_i``.
+
+Not all arrays of a model can be treated so. Floating-point arrays that are left out of the Gramian
+(such as BatchNorm's running statistics) are averaged with the weights that the others earned. Arrays of
+integers or bool (such as BatchNorm's counters) are taken as they are from whom most weight agrees with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,27 +18,43 @@ from numpy.typing import NDArray
 
 from .aggregation import Aggregation, aggregate
 from .performance_aware import PerformanceAware
+from .server_optimizers import ServerOptimizer, State
 from .weightings import Weighting
+from .winsorized_mean import winsorized_mean
 
 NDArrays = list[NDArray[Any]]
 
 
-def client_updates(global_model: NDArrays, client_models: Sequence[NDArrays]) -> list[NDArrays]:
-    """Turn client models into updates ``theta - theta_i`` of the floating-point arrays, in place.
+@dataclass(frozen=True)
+class ServerStep:
+    """What one step came to.
 
-    The arrays of ``client_models`` are overwritten, as a second copy of all models would be the
-    largest thing in the server's memory.
+    Attributes
+    ----------
+    model : list of ndarray
+        The next global model, in the shapes and dtypes of the present one.
+    aggregation : Aggregation
+        Its ``mean`` is ``g_hat``: one array for each array in the Gramian.
+    optimizer_state : tuple or None
+        What the server optimiser carries on.
     """
-    floating = _floating(global_model)
-    updates = []
-    for model in client_models:
-        update = []
-        for k in floating:
-            array = model[k]
-            out = array if array.flags.writeable and array.dtype == global_model[k].dtype else None
-            update.append(np.asarray(np.subtract(global_model[k], array, out=out)))
-        updates.append(update)
-    return updates
+
+    model: NDArrays
+    aggregation: Aggregation
+    optimizer_state: State | None
+
+
+def client_updates(
+    global_model: NDArrays, client_models: Sequence[NDArrays], arrays: Sequence[int]
+) -> list[NDArrays]:
+    """Return the updates ``theta - theta_i`` of some of the model's arrays, in float32 or wider."""
+    return [
+        [
+            np.asarray(np.subtract(global_model[k], model[k], dtype=_wide(global_model[k], model[k])))
+            for k in arrays
+        ]
+        for model in client_models
+    ]
 
 
 def server_step(
@@ -41,32 +62,82 @@ def server_step(
     client_models: Sequence[NDArrays],
     weighting: Weighting,
     *,
-    loss_gaps: Sequence[float] | None,
-    performance: PerformanceAware | None,
-    block_size: int | None,
-    server_learning_rate: float,
-) -> tuple[NDArrays, Aggregation]:
+    loss_gaps: Sequence[float] | None = None,
+    performance: PerformanceAware | None = None,
+    block_size: int | None = None,
+    server_learning_rate: float = 1.0,
+    optimizer: ServerOptimizer | None = None,
+    optimizer_state: State | None = None,
+    not_in_gramian: Collection[int] = (),
+    epsilon: float = 0.2,
+) -> ServerStep:
     """Aggregate the clients' models into the next global model.
 
-    Arrays that do not hold floating-point numbers (such as BatchNorm's counters) are not averaged:
-    they are taken from the client of largest weight.
-
-    Returns
-    -------
-    model : list of ndarray
-        In the shapes and dtypes of ``global_model``.
-    aggregation : Aggregation
-        Its ``mean`` is the update that was applied.
+    Parameters
+    ----------
+    global_model : list of ndarray
+        The model that the clients started from.
+    client_models : sequence of lists of ndarray
+        Theirs, in its shapes; floating-point arrays are finite.
+    weighting, loss_gaps, performance, block_size
+        As for `aggregate`.
+    server_learning_rate : float, default 1.0
+        ``g_hat``, or what the optimiser makes of it, is multiplied with it.
+    optimizer, optimizer_state : optional
+        What is made of ``g_hat`` before the step, and its state after the round before.
+    not_in_gramian : collection of int
+        Floating-point arrays that take no part in finding weights. They become the clients' winsorized
+        mean; learning rate and optimiser do not touch them.
+    epsilon : float, default 0.2
+        The fraction of clients whose values are drawn in at either side of that mean.
     """
-    updates = client_updates(global_model, client_models)
+    inside = in_gramian(global_model, not_in_gramian)
+    updates = client_updates(global_model, client_models, inside)
     aggregation = aggregate(updates, weighting, loss_gaps, performance, block_size)
-    favourite = client_models[int(np.argmax(aggregation.weights))]
-    model = [array.copy() for array in favourite]
-    for k, update in zip(_floating(global_model), aggregation.mean, strict=True):
-        step = server_learning_rate * update.astype(np.float64)
-        model[k] = (global_model[k] - step).astype(global_model[k].dtype)
-    return model, aggregation
+    direction = [np.asarray(update, dtype=np.float64) for update in aggregation.mean]
+    if optimizer is not None:
+        direction, optimizer_state = optimizer.direction(direction, optimizer_state)
+    model = list(global_model)
+    with np.errstate(over="ignore"):  # the caller checks that the model is finite
+        for k, step in zip(inside, direction, strict=True):
+            moved = np.asarray(global_model[k] - server_learning_rate * step)
+            model[k] = moved.astype(global_model[k].dtype)
+    for k in sorted(set(range(len(model))) - set(inside)):
+        dtype = global_model[k].dtype
+        if _is_floating(global_model[k]):
+            sent = [client[k] for client in client_models]
+            model[k] = winsorized_mean(sent, aggregation.weights, epsilon).astype(dtype)
+        else:
+            sent = [client[k].astype(dtype) for client in client_models]
+            model[k] = most_agreed_on(sent, aggregation)
+    return ServerStep(model, aggregation, optimizer_state)
 
 
-def _floating(model: NDArrays) -> list[int]:
-    return [k for k, array in enumerate(model) if np.issubdtype(array.dtype, np.floating)]
+def in_gramian(model: NDArrays, not_in_gramian: Collection[int]) -> list[int]:
+    """Return which arrays the robust weights are found from: the floating-point ones not left out."""
+    return [k for k, array in enumerate(model) if _is_floating(array) and k not in not_in_gramian]
+
+
+def most_agreed_on(arrays: Sequence[NDArray[Any]], aggregation: Aggregation) -> NDArray[Any]:
+    """Return the array that clients of the largest robust weight sent alike, bit for bit.
+
+    Where no two are alike, or there is a tie, it is that of the client of largest final weight.
+    """
+    agreed: dict[bytes, tuple[float, float]] = {}
+    holders: dict[bytes, NDArray[Any]] = {}
+    for array, q, weight in zip(arrays, aggregation.robust_weights, aggregation.weights, strict=True):
+        content = array.tobytes()
+        total, largest = agreed.get(content, (0.0, 0.0))
+        agreed[content] = (total + float(q), max(largest, float(weight)))
+        holders[content] = array
+    best = max(agreed, key=lambda content: (round(agreed[content][0], 12), agreed[content][1]))
+    return holders[best]
+
+
+def _is_floating(array: NDArray[Any]) -> bool:
+    return array.dtype.kind == "f"
+
+
+def _wide(first: NDArray[Any], second: NDArray[Any]) -> np.dtype[Any]:
+    # Differences of float16 numbers may exceed float16.
+    return np.result_type(first.dtype, second.dtype, np.float32)

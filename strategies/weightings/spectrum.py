@@ -15,7 +15,6 @@ quasi-gradients of Zhu, Jiao, Steinhardt, "Robust estimation via generalized qua
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import eigh
 
 from ..updates import FloatArray
 
@@ -44,6 +43,8 @@ def top_direction(gramian: FloatArray, q: FloatArray) -> tuple[float, FloatArray
         Squared distance of each update from the q-mean along the top eigenvector; zeros where the
         covariance vanishes.
     """
+    from scipy.linalg import eigh  # half of the library's import time, not needed before a round
+
     m = len(q)
     roots = np.sqrt(q)
     around_mean = centred(gramian, q)

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 
 from pawbrofl_app import command
 
@@ -18,6 +19,11 @@ from pawbrofl_app import command
         ("mu=0", "mu must be above 0"),
         ("num-clients=2000", "num-clients must be at most 1437"),
         ("num-client=5", "unknown setting 'num-client': did you mean 'num-clients'?"),
+        pytest.param(
+            "device='cuda'",
+            "device must be auto or cpu where PyTorch finds no GPU",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU"),
+        ),
         ("missing.toml", "is not a file"),
         ("mu==", "neither a .toml file nor key=value pairs"),
     ],

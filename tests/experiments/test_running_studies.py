@@ -74,7 +74,10 @@ def test_a_killed_study_goes_on_and_runs_no_cell_twice(
     table = pd.read_csv(results / "small" / "table.csv")
     assert len(table) == 4
     assert table["test_accuracy"].between(0, 1).all()
-    assert "4 of 4 cells" in capsys.readouterr().out
+    assert "4 of 4 cells are finished" in capsys.readouterr().out
+    page = (results / "small" / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 2
+    assert "http" not in page, "nothing is fetched from elsewhere"
 
 
 def test_a_failing_cell_is_named_with_its_log_and_stops_no_other(

@@ -1,0 +1,192 @@
+"""Figures of a study: the paper's curves over the rounds, and what the temperature trades for what.
+
+Drawn for light or dark pages. Lines are means over the seeds, bands reach from the smallest to the
+largest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from .study_records import METHOD
+
+ROWS = {
+    "test_accuracy": "test accuracy",
+    "attack_success_rate": "attack success rate",
+    "largest_gap": "largest gap, all clients",
+    "largest_benign_gap": "largest gap, benign clients",
+}
+DPI = 130
+
+
+def draw_study_figures(rounds: pd.DataFrame, folder: Path, dark: bool = False) -> list[Path]:
+    """Draw what a study's rounds allow, once for each data set, and return the paths.
+
+    Parameters
+    ----------
+    rounds : DataFrame
+        As `study_records.rounds_of` returns it.
+    folder : Path
+        Where to; made if missing. ``<data set>-curves.png`` and, where ``mu`` varies,
+        ``<data set>-trade-off.png``; with ``-dark`` before the suffix for dark pages.
+    dark : bool
+        Light on dark, for dark pages.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    suffix = "-dark.png" if dark else ".png"
+    paths = []
+    with _style(dark):
+        for dataset, part in rounds.groupby("dataset", sort=False):
+            figures = {"curves": curves(part)}
+            if part.loc[part["performance-aware"], "mu"].nunique() > 1:
+                figures["trade-off"] = trade_off(part)
+            for name, figure in figures.items():
+                paths.append(folder / f"{dataset}-{name}{suffix}")
+                figure.savefig(paths[-1], dpi=DPI)
+                plt.close(figure)
+    return paths
+
+
+@contextlib.contextmanager
+def _style(dark: bool) -> Iterator[None]:
+    with plt.style.context("dark_background" if dark else "default"):
+        if dark:
+            plt.rcParams.update({"figure.facecolor": "#16181d", "axes.facecolor": "#16181d"})
+            plt.rcParams.update({"savefig.facecolor": "#16181d"})
+        yield
+
+
+def curves(rounds: pd.DataFrame) -> Figure:
+    """Draw the paper's figure: measures in rows, attack and robust weighting in columns.
+
+    Lines are the methods: vanilla FL (in every column of its attack), vanilla BRFL, and PAwBRoFL for
+    each mu.
+    """
+    panels = _panels(rounds)
+    methods = _in_order(rounds[METHOD])
+    colours = _colours(methods)
+    figure, axes = plt.subplots(
+        len(ROWS),
+        len(panels),
+        figsize=(3.3 * len(panels) + 0.6, 2.3 * len(ROWS) + 0.6),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+        layout="constrained",
+    )
+    for column, (attack, aggregator) in enumerate(panels):
+        of_panel = rounds[(rounds["attack"] == attack) & rounds["aggregator"].isin({aggregator, "mean"})]
+        axes[0, column].set_title(f"{_attack_name(attack)}, {aggregator}", fontsize=10)
+        for row, (measure, label) in enumerate(ROWS.items()):
+            panel = axes[row, column]
+            for method in methods:
+                _line(panel, of_panel[of_panel[METHOD] == method], "round", measure, method, colours)
+            panel.grid(alpha=0.25)
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+            if column == 0:
+                panel.set_ylabel(label)
+            if row == len(ROWS) - 1:
+                panel.set_xlabel("round")
+    _legend(figure, axes[0])
+    return figure
+
+
+def trade_off(rounds: pd.DataFrame) -> Figure:
+    """Draw the last round's measures against mu, with vanilla BRFL as a dashed level beside."""
+    last = rounds[rounds["round"] == rounds["num-rounds"]]
+    panels = _panels(last)
+    figure, axes = plt.subplots(
+        len(ROWS),
+        len(panels),
+        figsize=(3.3 * len(panels) + 0.6, 2.3 * len(ROWS) + 0.6),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+        layout="constrained",
+    )
+    colours = {"PAwBRoFL": "C0", "vanilla BRFL": "C1"}
+    for column, (attack, aggregator) in enumerate(panels):
+        part = last[(last["attack"] == attack) & (last["aggregator"] == aggregator)]
+        tilted, plain = part[part["performance-aware"]], part[~part["performance-aware"]]
+        axes[0, column].set_title(f"{_attack_name(attack)}, {aggregator}", fontsize=10)
+        for row, (measure, label) in enumerate(ROWS.items()):
+            panel = axes[row, column]
+            _line(panel, tilted, "mu", measure, "PAwBRoFL", colours, marker="o")
+            if len(plain):
+                level = plain[measure].mean()
+                panel.axhline(level, ls="--", color=colours["vanilla BRFL"], label="vanilla BRFL")
+            panel.set_xscale("log")
+            panel.grid(alpha=0.25)
+            if column == 0:
+                panel.set_ylabel(label)
+            if row == len(ROWS) - 1:
+                panel.set_xlabel("mu")
+    _legend(figure, axes[0])
+    return figure
+
+
+def _line(
+    axes: Axes,
+    part: pd.DataFrame,
+    x: str,
+    measure: str,
+    label: str,
+    colours: dict[str, str],
+    marker: str | None = None,
+) -> None:
+    if part[measure].notna().sum() == 0:
+        return
+    points = part.groupby(x)[measure].agg(["mean", "min", "max"]).dropna()
+    colour = colours[label]
+    axes.plot(points.index, points["mean"], color=colour, label=label, lw=1.6, marker=marker, ms=4)
+    axes.fill_between(points.index, points["min"], points["max"], color=colour, alpha=0.15, lw=0)
+
+
+def _panels(rounds: pd.DataFrame) -> list[tuple[str, str]]:
+    robust = [name for name in _in_order(rounds["aggregator"]) if name != "mean"] or ["mean"]
+    return [(attack, name) for attack in _in_order(rounds["attack"]) for name in robust]
+
+
+def _in_order(values: pd.Series) -> list[str]:
+    return [str(value) for value in values.drop_duplicates()]
+
+
+def _attack_name(attack: str) -> str:
+    return "no attack" if attack == "none" else attack
+
+
+def _colours(methods: Sequence[str]) -> dict[str, str]:
+    fixed = {"vanilla FL": "#4c72b0", "vanilla BRFL": "0.5"}
+    tilted = [method for method in methods if method not in fixed]
+    ramp = mpl.colormaps["plasma"](np.linspace(0.35, 0.85, max(len(tilted), 1)))
+    chosen = {m: mpl.colors.to_hex(c) for m, c in zip(tilted, ramp, strict=False)}
+    return {method: fixed.get(method, chosen.get(method, "C0")) for method in methods}
+
+
+def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
+    entries: dict[str, Artist] = {}
+    for panel in axes:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    figure.legend(
+        list(entries.values()),
+        list(entries),
+        loc="outside lower center",
+        ncols=min(len(entries), 4),
+        fontsize=9,
+        frameon=False,
+    )

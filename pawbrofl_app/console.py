@@ -1,0 +1,30 @@
+"""The console command ``pawbrofl``: says what is missing where the app cannot run, else runs it.
+
+A wheel holds the library alone, as an app's folders have names that other projects have too. So the
+command works in a clone that is installed in place, together with the extra ``app``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+APP_FOLDER = Path(__file__).resolve().parent.parent
+
+
+def main() -> int:
+    """Run the command line and return its exit status: 2 for what the user can mend."""
+    if not (APP_FOLDER / "pawbrofl_app" / "command.py").is_file():
+        return _refuse(
+            "the app is not part of an installed wheel. Clone the project, and in its folder:"
+        )
+    try:
+        from .command import main as run
+    except ModuleNotFoundError as missing:
+        return _refuse(f"the app needs {missing.name}, which is not installed. In {APP_FOLDER}:")
+    return run()
+
+
+def _refuse(reason: str) -> int:
+    print(f"error: {reason} pip install -e '.[app]'", file=sys.stderr)
+    return 2

@@ -1,0 +1,139 @@
+"""PAwBRoFL as a Flower strategy for ``flwr.serverapp.strategy`` projects (the Message API).
+
+Thin over `strategies.robust_rounds`, as is its sister `strategies.pawbrofl` for ``aggregate_fit``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import FedAvg
+from flwr.serverapp.strategy.strategy_utils import sample_nodes
+
+from .client_replies import EncodedReply
+from .flower_log import FLOWER_LOG
+from .reported_metrics import averageable
+from .robust_rounds import RobustRounds
+
+NUMPY = "numpy.ndarray"
+
+
+class PAwBRoFL(RobustRounds, FedAvg):
+    """Performance-aware Byzantine-robust federated learning.
+
+    Clients report their optimality gap as the metric ``loss_gap`` (or ``loss-gap``) of a training
+    reply: the loss on their own training data under the model they received, minus the loss after
+    their local training. Where they do not, the aggregation is robust, but not performance-aware.
+
+    Parameters
+    ----------
+    epsilon, weighting, performance, server_learning_rate, server_optimizer, block_size
+        How updates are aggregated; see `RobustRounds`, which lists all options.
+    not_in_gramian : sequence of str or int, default ()
+        Names of floating-point arrays, as patterns such as ``"*running_mean"``, that take no part in
+        finding the robust weights.
+    loss_gap_key, client_id_key, on_round
+        What clients report and what is told of it; see `RobustRounds`.
+    **fedavg_options
+        All options of ``flwr.serverapp.strategy.FedAvg``. What ``weighted_by_key`` names weighs
+        metrics, not models.
+
+    Raises
+    ------
+    ValueError
+        For an argument out of its range; the message names it.
+    """
+
+    fractions = ("fraction_train", "fraction_evaluate")
+    metrics_functions: ClassVar = {
+        "train_metrics_aggr_fn": MetricRecord,
+        "evaluate_metrics_aggr_fn": MetricRecord,
+    }
+    _global_arrays = ArrayRecord()
+
+    def summary(self) -> None:
+        """Log the settings that decide how updates are aggregated, and FedAvg's."""
+        self.log_settings()
+        super().summary()
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Sample nodes for training and remember the global model that they are sent."""
+        # FedAvg counts the nodes before it waits for them, so a first round could start with few.
+        sample_nodes(grid, self.min_available_nodes, 0)
+        messages = super().configure_train(server_round, arrays, config, grid)
+        self._global_arrays = arrays
+        self.send_model((array.data for array in arrays.values()), list(arrays))
+        return messages
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """Aggregate the clients' models into the next global model.
+
+        Returns None for the arrays, which keeps the global model, where no reply can be used.
+        """
+        valid, _ = self._check_and_log_replies(replies, is_train=True, validate=False)
+        if not valid:
+            return None, None
+        tensors, aggregated = self.finish_round(
+            server_round, [self._encoded(reply) for reply in valid], stage="aggregate_train"
+        )
+        contents = [valid[position].content for position in aggregated]
+        metrics = self._average("aggregate_train", self.train_metrics_aggr_fn, contents)
+        if tensors is None:
+            return None, metrics
+        arrays = {
+            name: Array(array.dtype, array.shape, NUMPY, data)
+            for (name, array), data in zip(self._global_arrays.items(), tensors, strict=True)
+        }
+        return ArrayRecord(arrays), metrics
+
+    def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
+        """Average the clients' metrics as FedAvg does, without replies that do not fit the others."""
+        valid, _ = self._check_and_log_replies(replies, is_train=False, validate=False)
+        contents = [reply.content for reply in valid]
+        return self._average("aggregate_evaluate", self.evaluate_metrics_aggr_fn, contents)
+
+    def _encoded(self, reply: Message) -> EncodedReply:
+        content = reply.content
+        metrics: dict[str, Any] = {}
+        for record in content.metric_records.values():
+            metrics = {**record, **metrics}
+        tensors, unreadable = self._tensors(content)
+        examples = metrics.get(self.weighted_by_key)
+        node = str(reply.metadata.src_node_id)
+        return EncodedReply(node, tensors, metrics, examples, unreadable)
+
+    def _tensors(self, content: RecordDict) -> tuple[list[bytes], str]:
+        records = content.array_records
+        if len(records) == 1:
+            (arrays,) = records.values()
+        elif self.arrayrecord_key in records:
+            arrays = records[self.arrayrecord_key]
+        else:
+            return [], f"{len(records)} ArrayRecords, none of them named {self.arrayrecord_key!r}"
+        expected = self._global_arrays
+        missing = [name for name in expected if name not in arrays]
+        if missing or len(arrays) != len(expected):
+            return [], f"{len(arrays)} arrays instead of {len(expected)}; missing: {missing[:3]}"
+        if any(array.stype != NUMPY for array in arrays.values()):
+            return [], f"arrays that are not serialized as {NUMPY}"
+        return [arrays[name].data for name in expected], ""
+
+    def _average(
+        self, stage: str, aggregate: Any, contents: Sequence[RecordDict]
+    ) -> MetricRecord | None:
+        alike = averageable(contents, self.weighted_by_key)
+        if len(alike) < len(contents):
+            FLOWER_LOG.warning(
+                "%s: the metrics of %d of %d replies do not fit the others' and are not averaged",
+                stage,
+                len(contents) - len(alike),
+                len(contents),
+            )
+        return aggregate(alike, self.weighted_by_key) if alike else None

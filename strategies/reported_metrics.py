@@ -1,0 +1,58 @@
+"""Metrics that clients report, aggregated without letting one client end the training."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .flower_log import FLOWER_LOG
+
+if TYPE_CHECKING:
+    from flwr.app import RecordDict
+
+
+def tolerant(aggregate_metrics: Callable[..., Any], when_it_fails: Callable[[], Any]) -> Any:
+    """Return a metrics aggregation function that survives what clients report.
+
+    Metrics come from clients as well: one that leaves a key away or reports a text must not end the
+    training. What the function raises is logged with its traceback, and the round has no metrics.
+    """
+
+    def tolerated(*arguments: Any) -> Any:
+        try:
+            return aggregate_metrics(*arguments)
+        except Exception:  # noqa: BLE001
+            FLOWER_LOG.warning("aggregating the clients' metrics failed", exc_info=True)
+            return when_it_fails()
+
+    return tolerated
+
+
+def averageable(contents: Sequence[RecordDict], weighted_by_key: str) -> list[RecordDict]:
+    """Return the replies whose metrics can be averaged: those that are built as most are.
+
+    Each of them has one MetricRecord with finite numbers only and a weight above zero.
+    """
+    built = [_how_built(content, weighted_by_key) for content in contents]
+    votes = Counter(form for form in built if form is not None)
+    if not votes:
+        return []
+    most = votes.most_common(1)[0][0]
+    return [content for content, form in zip(contents, built, strict=True) if form == most]
+
+
+def _how_built(content: RecordDict, weighted_by_key: str) -> frozenset[tuple[str, int]] | None:
+    if len(content.metric_records) != 1:
+        return None
+    (record,) = content.metric_records.values()
+    weight = record.get(weighted_by_key)
+    if isinstance(weight, list) or weight is None or not weight > 0:
+        return None
+    values = {name: value if isinstance(value, list) else [value] for name, value in record.items()}
+    if not all(math.isfinite(number) for numbers in values.values() for number in numbers):
+        return None
+    return frozenset(
+        (name, len(values[name]) if isinstance(value, list) else -1) for name, value in record.items()
+    )

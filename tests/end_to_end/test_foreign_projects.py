@@ -1,0 +1,66 @@
+"""Two Flower projects of other people, with two lines changed, under real ``flwr run``.
+
+They stand in ``tests/foreign_projects`` and import the project as a wheel that is installed. Slow:
+about half a minute each.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pawbrofl_app.command import flower_environment, installed_program, local_superlink
+from tests.conftest import PROJECT
+
+FOREIGN = PROJECT / "tests" / "foreign_projects"
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the library as an installed wheel."""
+    folder = tmp_path_factory.mktemp("library")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
+    subprocess.run([*pip, str(PROJECT)], check=True, timeout=300)
+    return folder
+
+
+def run(project: str, library: Path, home: Path) -> str:
+    """Run a project with five simulated clients to its end and return its log."""
+    environment = flower_environment(home) | {"PYTHONPATH": str(library)}
+    command = [installed_program("flwr"), "run", str(FOREIGN / project), "--stream"]
+    command += ["--federation-config", "num-supernodes=5 client-resources-num-cpus=1"]
+    with local_superlink(home, environment):
+        finished = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+    return re.sub(r"\x1b\[\d+m", "", finished.stdout + finished.stderr)
+
+
+@pytest.mark.parametrize("project", ["quickstart_fit", "quickstart_message"])
+def test_two_lines_of_the_server_are_changed(project: str) -> None:
+    (server,) = FOREIGN.glob(f"{project}/*/server_app.py")
+    assert server.read_text().count("# changed") == 2
+
+
+def test_a_scikit_learn_project_with_aggregate_fit(library: Path, tmp_path: Path) -> None:
+    log = run("quickstart_fit", library, tmp_path)
+    assert log.count("aggregate_fit: aggregated 5 updates") == 3, log
+    assert log.count("5 of 5 clients report no metric `loss_gap`") == 1
+    losses = [float(loss) for loss in re.findall(r"round \d: ([\d.]+)", log)]
+    assert len(losses) == 3
+    assert losses[-1] < losses[0]
+
+
+def test_a_pytorch_project_with_the_message_api(library: Path, tmp_path: Path) -> None:
+    log = run("quickstart_message", library, tmp_path)
+    assert log.count("aggregate_train: aggregated 5 updates") == 3, log
+    assert "report no metric" not in log
+    gaps = [float(gap) for gap in re.findall(r"'loss-gap': ([-\d.e]+)", log)]
+    assert gaps
+    assert gaps[0] > 0
+    accuracies = [float(accuracy) for accuracy in re.findall(r"'accuracy': '?([\d.e+-]+)", log)]
+    assert accuracies[-1] > 0.5

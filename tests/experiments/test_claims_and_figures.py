@@ -1,0 +1,128 @@
+"""Verdicts on the paper's claims and a study's figures, from made-up runs whose truth is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+
+from experiments.claims import findings, mean_and_interval
+from experiments.figures import draw_study_figures
+from experiments.table import as_markdown, over_seeds
+
+NUM_ROUNDS = 6
+
+
+def runs(
+    attack: str, aggregator: str, mu: float | None, accuracy: float, success: float, seeds: int = 4
+) -> pd.DataFrame:
+    """Rounds of one method: a curve that ends at an accuracy, alike but for noise over the seeds."""
+    rounds = np.arange(NUM_ROUNDS + 1)
+    method = {("mean", True): "vanilla FL", ("no-regret", True): "vanilla BRFL"}.get(
+        (aggregator, mu is None), f"PAwBRoFL mu={mu}"
+    )
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "dataset": "digits",
+                "attack": attack,
+                "aggregator": aggregator,
+                "performance-aware": mu is not None,
+                "mu": 0.05 if mu is None else mu,
+                "seed": seed,
+                "num-rounds": NUM_ROUNDS,
+                "method": method,
+                "round": rounds,
+                "test_accuracy": accuracy * rounds / NUM_ROUNDS + 0.002 * np.sin(seed + rounds),
+                "attack_success_rate": success + 0.002 * np.cos(seed + rounds),
+                "largest_gap": 1.0 + rounds,
+                "largest_benign_gap": 1.0,
+            }
+        )
+        for seed in range(1, seeds + 1)
+    )
+
+
+def study(small_mu_accuracy: float = 0.85, seeds: int = 4) -> pd.DataFrame:
+    return pd.concat(
+        [
+            runs("none", "mean", None, 0.9, 0.0, seeds),
+            runs("none", "no-regret", None, 0.9, 0.0, seeds),
+            runs("none", "no-regret", 0.01, 0.95, 0.0, seeds),
+            runs("none", "no-regret", 1.0, 0.9, 0.0, seeds),
+            runs("dba", "mean", None, 0.8, 0.9, seeds),
+            runs("dba", "no-regret", None, 0.9, 0.2, seeds),
+            runs("dba", "no-regret", 0.01, small_mu_accuracy, 0.1, seeds),
+            runs("dba", "no-regret", 1.0, 0.9, 0.2, seeds),
+        ],
+        ignore_index=True,
+    )
+
+
+def verdicts(rounds: pd.DataFrame) -> dict[tuple[str, str], str]:
+    return {(f.claim, f.where): f.verdict for f in findings(rounds)}
+
+
+def test_claims_that_are_true_of_the_runs_hold() -> None:
+    found = verdicts(study())
+    early = "without attack, some mu is better than vanilla FL in early rounds"
+    assert found == {
+        (early, "digits, no attack, no-regret"): "holds",
+        ("large mu equals vanilla BRFL", "digits, no attack, no-regret"): "holds",
+        ("large mu equals vanilla BRFL", "digits, dba, no-regret"): "holds",
+        ("under attack, small mu loses a little accuracy", "digits, dba, no-regret"): "holds",
+        ("attack success is lower for small mu", "digits, dba, no-regret"): "holds",
+    }
+
+
+def test_a_claim_that_is_false_does_not_hold_and_one_seed_decides_nothing() -> None:
+    claim = ("under attack, small mu loses a little accuracy", "digits, dba, no-regret")
+    assert verdicts(study(small_mu_accuracy=0.95))[claim] == "does not hold"
+    assert verdicts(study(small_mu_accuracy=0.9))[claim] == "not decided"
+    assert set(verdicts(study(seeds=1)).values()) == {"not decided"}
+
+
+def test_claims_without_the_runs_for_them_are_left_out() -> None:
+    rounds = study()
+    assert findings(rounds[~rounds["performance-aware"]]) == []
+
+
+def test_the_interval_is_student_s() -> None:
+    mean, low, high = mean_and_interval(pd.Series([1.0, 2.0, 3.0, np.nan]))
+    assert mean == 2.0
+    assert high - mean == mean - low == pytest.approx(4.302653 / np.sqrt(3), rel=1e-6)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_figures_are_drawn_in_light_and_dark(tmp_path: Path, dark: bool) -> None:
+    paths = draw_study_figures(study(), tmp_path, dark)
+    end = "-dark.png" if dark else ".png"
+    assert [path.name for path in paths] == [f"digits-curves{end}", f"digits-trade-off{end}"]
+    for path in paths:
+        pixels = imread(path)[..., :3]
+        assert pixels.std() > 0.05
+        assert (np.median(pixels) < 0.5) is np.bool_(dark)
+
+
+def test_the_table_has_means_and_spreads_over_the_seeds() -> None:
+    cells = pd.DataFrame(
+        {
+            "aggregator": ["mean", "mean", "no-regret", "no-regret"],
+            "mu": [None, None, 0.1, 0.1],
+            "seed": [1, 2, 1, 2],
+            "test_accuracy": [0.5, 0.7, 0.9, 0.9],
+            "attack_success_rate": [1.0, 1.0, 0.0, 0.0],
+            "largest_benign_gap": 0.1,
+            "largest_gap": 0.1,
+            "precision": np.nan,
+            "recall": 1.0,
+        }
+    )
+    lines = as_markdown(over_seeds(cells, ["aggregator", "mu"])).splitlines()
+    assert lines[0].startswith("| aggregator | mu | seeds | test accuracy |")
+    assert lines[2].startswith("| mean |  | 2 | 0.6000 ± 0.1414 | 1.0000 ± 0.0000 |")
+    assert lines[3].startswith("| no-regret | 0.1 | 2 | 0.9000 ± 0.0000 |")
+    assert "|  | 1.0000 ± 0.0000 |" in lines[3], "no precision where nobody was judged"
