@@ -58,3 +58,19 @@ def test_they_run(settings: dict[str, Any], defaults: dict[str, Any], tmp_path: 
     weighed = settings.get("aggregator") not in BASELINES
     assert clients["weight"].notna().all() if weighed else clients["weight"].isna().all()
     assert clients["loss_gap"].notna().all()
+
+
+def test_preferences_and_schedules_reach_the_clients_they_name(
+    defaults: dict[str, Any], tmp_path: Any
+) -> None:
+    small = {"network": "perceptron", "num-rounds": 2, "local-epochs": 1, "num-clients": 6}
+    out = {"figures": False, "results-dir": str(tmp_path / "run"), "attack": "none"}
+    weak = {"aggregator": "mean", "preferences": "4=3", "mu": 1e9, "mu-end": 1e-6}
+    schedule = {"mu-schedule": "linear", "max-tilt": 10.0}
+    run_in_process(RunConfig.parse(defaults | small | out | weak | schedule))
+    weights = pd.read_csv(tmp_path / "run" / "clients.csv").pivot_table(
+        index="round", columns="client", values="weight"
+    )
+    ratios = weights.div(weights[0], axis=0)
+    assert ratios.loc[1].tolist() == pytest.approx([1, 1, 1, 1, 3, 1])
+    assert weights.loc[2, 4] / weights.loc[2].sum() > 3 / 8 * 1.5, "the end of the schedule tilts"
