@@ -96,7 +96,7 @@ ATTACKS: dict[str, RegisteredAttack] = {
     "additive-noise": RegisteredAttack(
         AdditiveNoise,
         "Blanchard et al.: Machine learning with adversaries (NeurIPS 2017)",
-        "drowns a plain average; easy to see",
+        "blurs a plain average, drowns it where strong enough; easy to see",
     ),
     "sign-flip": RegisteredAttack(
         SignFlip,

@@ -34,7 +34,7 @@ PANELS = {
     "test_accuracy": ("accuracy", "viridis"),
     "attack_success_rate": ("attack success rate", "magma_r"),
 }
-DPI = 120
+DPI = 100
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
