@@ -16,7 +16,19 @@ from .loss_gap import LossGap, measure_loss_gap
 from .mu_schedule import CosineMu, EffectiveClients, ExponentialMu, LinearMu, MuSchedule
 from .performance_aware import PerformanceAware
 from .server_optimizers import Adam, Momentum, ServerOptimizer
-from .weightings import WEIGHTINGS, Filtering, Mean, NoRegret, Weighting
+from .weightings import (
+    WEIGHTINGS,
+    Bucketing,
+    CenteredClipping,
+    CoalitionFiltering,
+    Filtering,
+    GeometricMedian,
+    Mean,
+    MultiKrum,
+    NearestNeighborMixing,
+    NoRegret,
+    Weighting,
+)
 
 if TYPE_CHECKING:
     from . import message
@@ -26,16 +38,22 @@ __all__ = [
     "WEIGHTINGS",
     "Adam",
     "Aggregation",
+    "Bucketing",
+    "CenteredClipping",
     "ClientDiagnostics",
+    "CoalitionFiltering",
     "CosineMu",
     "EffectiveClients",
     "ExponentialMu",
     "Filtering",
+    "GeometricMedian",
     "LinearMu",
     "LossGap",
     "Mean",
     "Momentum",
+    "MultiKrum",
     "MuSchedule",
+    "NearestNeighborMixing",
     "NoRegret",
     "PAwBRoFL",
     "PerformanceAware",

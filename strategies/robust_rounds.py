@@ -24,8 +24,8 @@ from .sent_model import SentModel
 from .serialized_arrays import is_reasonable
 from .server_optimizers import ServerOptimizer, State
 from .server_step import ServerStep, server_step
-from .weightings import NoRegret, Weighting
-from .weightings.weighting import check_epsilon
+from .weightings import RECOMMENDED, Epsilon, Weighting, weighting_named
+from .weightings.weighting import check_epsilon_or_auto
 
 RECOMMENDED_TILT = PerformanceAware()
 """The default tilt; a strategy with another epsilon bounds the reports accordingly."""
@@ -36,10 +36,11 @@ class RobustRounds:
 
     Parameters
     ----------
-    epsilon : float, default 0.2
-        The fraction of malicious clients to withstand; at least 0 and below 0.5.
+    epsilon : float or "auto", default 0.2
+        The fraction of malicious clients to withstand; at least 0 and below 0.5. "auto" judges it from
+        each round's updates, and takes 0.2 of the reports for lies.
     weighting : Weighting, optional
-        Finds the robust weights. By default ``NoRegret(epsilon)``.
+        Finds the robust weights. By default ``CoalitionFiltering(epsilon)``.
     performance : PerformanceAware or None
         The tilt; None for robust weights alone. By default ``PerformanceAware(epsilon=epsilon)``
         with its recommended mu.
@@ -75,7 +76,7 @@ class RobustRounds:
     def __init__(
         self,
         *,
-        epsilon: float = 0.2,
+        epsilon: Epsilon = 0.2,
         weighting: Weighting | None = None,
         performance: PerformanceAware | None = RECOMMENDED_TILT,
         server_learning_rate: float = 1.0,
@@ -89,15 +90,17 @@ class RobustRounds:
     ) -> None:
         super().__init__(**flower_options)
         self._check_flower_options()
-        check_epsilon(epsilon)
+        check_epsilon_or_auto(epsilon)
         if not 0 < server_learning_rate < np.inf:
             raise ValueError(f"server_learning_rate must be above 0, got {server_learning_rate}")
         if block_size is not None and block_size < 1:
             raise ValueError(f"block_size must be at least 1, got {block_size}")
+        # Reports show nothing to judge their senders by.
+        self._liars = RECOMMENDED_TILT.epsilon if epsilon == "auto" else epsilon
         if performance is RECOMMENDED_TILT:
-            performance = replace(RECOMMENDED_TILT, epsilon=epsilon)
+            performance = replace(RECOMMENDED_TILT, epsilon=self._liars)
         self.epsilon = epsilon
-        self.weighting = NoRegret(epsilon) if weighting is None else weighting
+        self.weighting = weighting or weighting_named(RECOMMENDED, epsilon=epsilon)
         self.performance = performance
         self.server_learning_rate = server_learning_rate
         self.server_optimizer = server_optimizer
@@ -206,7 +209,7 @@ class RobustRounds:
             optimizer=self.server_optimizer,
             optimizer_state=self._optimizer_state,
             not_in_gramian=sent.outside_gramian,
-            epsilon=self.epsilon,
+            epsilon=self._liars,
         )
 
     def _gaps(self, usable: list[ClientReply]) -> list[float] | None:
@@ -216,7 +219,7 @@ class RobustRounds:
         """
         gaps = [reply.loss_gap for reply in usable]
         missing = int(np.isnan(gaps).sum())
-        if self.performance is None or missing <= int(self.epsilon * len(usable) + 1e-9):
+        if self.performance is None or missing <= int(self._liars * len(usable) + 1e-9):
             return gaps
         if not self._warned_of_gaps:
             self._warned_of_gaps = True
