@@ -12,13 +12,15 @@ from flwr.server import ServerConfig
 from flwr.server.client_manager import ClientManager
 from flwr.server.client_proxy import ClientProxy
 from flwr.server.compat import start_grid
+from flwr.server.strategy import FedAvg
 from flwr.serverapp import Grid, ServerApp
 
 from clients.model_arrays import arrays_of, load_arrays
-from strategies import PAwBRoFL, PerformanceAware
+from strategies import PAwBRoFL
 from strategies.weightings import weighting_named
 
-from .client_roles import malicious_clients
+from .baselines import baseline
+from .client_roles import evaluated_backdoor, malicious_clients
 from .client_sampling import CLIENT_ID_KEY, SeededClientManager
 from .datasets import load_dataset
 from .devices import training_device
@@ -28,8 +30,9 @@ from .model import initial_model
 from .partitions import client_indices
 from .progress import RunProgress
 from .records import RunRecords
-from .run_config import RunConfig
+from .run_config import BASELINES, RunConfig
 from .summary import RunSummary
+from .tilt import tilt_of
 
 app = ServerApp()
 
@@ -42,7 +45,7 @@ def main(grid: Grid, context: Context) -> None:
     malicious = malicious_clients(config)
     records = RunRecords(config, malicious)
     log(INFO, "Results go to %s", records.folder)
-    model = initial_model(config.seed)
+    model = initial_model(config.seed, config.network)
     start_grid(
         grid=grid,
         config=ServerConfig(num_rounds=config.num_rounds),
@@ -59,9 +62,9 @@ def check_machine(config: RunConfig) -> None:
     client_indices(config)
 
 
-def make_strategy(config: RunConfig, records: RunRecords, initial_arrays: NDArrays) -> TrackedPAwBRoFL:
+def make_strategy(config: RunConfig, records: RunRecords, initial_arrays: NDArrays) -> FedAvg:
     """Return the strategy that the settings describe, recording and evaluating every round."""
-    model = initial_model(config.seed)
+    model = initial_model(config.seed, config.network)
     device = training_device(config.device)
     images, labels = load_dataset(config.dataset, config.data_dir).test.as_inputs(device)
     model.to(device)
@@ -71,7 +74,7 @@ def make_strategy(config: RunConfig, records: RunRecords, initial_arrays: NDArra
     ) -> tuple[float, dict[str, Scalar]]:
         started = time.perf_counter()
         load_arrays(model, arrays)
-        result = evaluate(model, images, labels, config.trigger, config.target_label)
+        result = evaluate(model, images, labels, *evaluated_backdoor(config))
         records.add_round(server_round, result, time.perf_counter() - started)
         if server_round == config.num_rounds:
             records.save_model(model)
@@ -80,24 +83,28 @@ def make_strategy(config: RunConfig, records: RunRecords, initial_arrays: NDArra
             "attack_success_rate": result.attack_success_rate,
         }
 
-    performance = PerformanceAware(config.mu, config.epsilon, config.bound_reports)
+    flower_options: dict[str, Any] = {
+        "fraction_fit": config.fraction_fit,
+        "fraction_evaluate": 0.0,
+        "min_fit_clients": 1,
+        "min_evaluate_clients": 0,
+        "min_available_clients": config.num_clients,
+        "initial_parameters": ndarrays_to_parameters(initial_arrays),
+        "evaluate_fn": evaluate_round,
+        "on_fit_config_fn": lambda server_round: {"server_round": server_round},
+    }
+    if config.aggregator in BASELINES:
+        return baseline(config, records.add_clients, flower_options)
     return TrackedPAwBRoFL(
         RunProgress(config.num_rounds),
         epsilon=config.epsilon,
         weighting=weighting_named(config.aggregator, epsilon=config.epsilon),
-        performance=performance if config.performance_aware else None,
+        performance=tilt_of(config),
         server_learning_rate=config.server_learning_rate,
         block_size=config.block_size or None,
         client_id_key=CLIENT_ID_KEY,
         on_round=records.add_clients,
-        fraction_fit=config.fraction_fit,
-        fraction_evaluate=0.0,
-        min_fit_clients=1,
-        min_evaluate_clients=0,
-        min_available_clients=config.num_clients,
-        initial_parameters=ndarrays_to_parameters(initial_arrays),
-        evaluate_fn=evaluate_round,
-        on_fit_config_fn=lambda server_round: {"server_round": server_round},
+        **flower_options,
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .aggregation import Aggregation, aggregate, robust_mean
 from .diagnostics import ClientDiagnostics, RoundDiagnostics, diagnostics_table
 from .loss_gap import LossGap, measure_loss_gap
+from .mu_schedule import CosineMu, EffectiveClients, ExponentialMu, LinearMu, MuSchedule
 from .performance_aware import PerformanceAware
 from .server_optimizers import Adam, Momentum, ServerOptimizer
 from .weightings import (
@@ -41,11 +42,16 @@ __all__ = [
     "CenteredClipping",
     "ClientDiagnostics",
     "CoalitionFiltering",
+    "CosineMu",
+    "EffectiveClients",
+    "ExponentialMu",
     "Filtering",
     "GeometricMedian",
+    "LinearMu",
     "LossGap",
     "Mean",
     "Momentum",
+    "MuSchedule",
     "MultiKrum",
     "NearestNeighborMixing",
     "NoRegret",

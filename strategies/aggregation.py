@@ -99,7 +99,7 @@ def aggregate(
         q = weighting(gramian.shifted)
         final = q
         if performance is not None and gaps is not None:
-            final = norm_matched(gramian, q, performance(q, gaps[usable]))
+            final = norm_matched(gramian, q, performance(q, gaps[usable], usable))
         weighted_sum(rows, block, final, mean, precision)
         share = len(block) / rows.num_coordinates
         robust_weights[usable] += share * q

@@ -196,12 +196,13 @@ class RobustRounds:
                 setattr(self, name, tolerant(getattr(self, name), empty))
 
     def _step(self, server_round: int, sent: SentModel, usable: list[ClientReply]) -> ServerStep:
+        names = [reply.client for reply in usable]
         return server_step(
             sent.arrays,
             [reply.arrays for reply in usable],
             self.weighting,
             loss_gaps=self._gaps(usable),
-            performance=self.performance,
+            performance=self.performance and self.performance.at_round(server_round, names),
             block_size=self.block_size,
             server_learning_rate=self.server_learning_rate,
             optimizer=self.server_optimizer,
