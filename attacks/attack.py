@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from .knowledge import Knowledge
+
 if TYPE_CHECKING:
     from torch import Tensor
 
     from clients.local_training import TrainingReport
+
+Update = list[NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,20 +51,31 @@ class Attack:
             self.last_round is None or server_round <= self.last_round
         )
 
+    def in_round(self, server_round: int) -> Attack | None:
+        """Return what is attacked with in a round; None where that is nothing."""
+        return self if self.active(server_round) else None
+
+    @property
+    def poisons_data(self) -> bool:
+        """Whether the attacker trains on other batches than it would honestly."""
+        return type(self).poison_batch is not Attack.poison_batch
+
     def poison_batch(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the batch to train on in place of this one; the arguments stay unchanged."""
         return images, labels
 
-    def poison_update(self, update: list[NDArray[Any]]) -> list[NDArray[Any]]:
-        """Return the update to send in place of this one.
+    def poison_update(self, update: Update, knowledge: Knowledge) -> Update:
+        """Return the update to send in place of this one, in its shapes and dtypes.
 
         Parameters
         ----------
         update : list of ndarray
-            Received minus trained model, ``g = theta - theta_i``.
+            Received minus trained model, ``g = theta - theta_i``; stays unchanged.
+        knowledge : Knowledge
+            What the attacker knows in this round.
         """
         return update
 
-    def falsify_report(self, report: TrainingReport) -> TrainingReport:
+    def falsify_report(self, report: TrainingReport, knowledge: Knowledge) -> TrainingReport:
         """Return the report to send in place of this one."""
         return report

@@ -58,19 +58,22 @@ class BenignClient(NumPyClient):
         self, parameters: NDArrays, config: dict[str, Scalar]
     ) -> tuple[NDArrays, int, dict[str, Scalar]]:
         """Train the received model; ``config`` holds the number of the round as ``server_round``."""
+        trained, report = self.honest_training(parameters, int(config["server_round"]))
+        return trained, report.num_examples, self.metrics(report)
+
+    def honest_training(
+        self, parameters: NDArrays, server_round: int
+    ) -> tuple[NDArrays, TrainingReport]:
+        """Return the model that this client's training makes of the received one, and its report."""
         model = self.make_model().to(self.inputs.device)
         load_arrays(model, parameters)
-        report = self.train(model, int(config["server_round"]))
-        return arrays_of(model), report.num_examples, self.metrics(report)
+        generator = batch_order(self.seed, server_round, self.partition_id)
+        report = train_and_measure(model, self.inputs, self.labels, self.training, generator)
+        return arrays_of(model), report
 
     def get_properties(self, config: dict[str, Scalar]) -> dict[str, Scalar]:
         """Return the client's own number, by which the server keeps clients in a stable order."""
         return {"partition_id": self.partition_id}
-
-    def train(self, model: nn.Module, server_round: int) -> TrainingReport:
-        """Train a model in place on this client's samples."""
-        generator = batch_order(self.seed, server_round, self.partition_id)
-        return train_and_measure(model, self.inputs, self.labels, self.training, generator)
 
     def metrics(self, report: TrainingReport) -> dict[str, Scalar]:
         """Return the fit metrics: the gap, both losses, number of samples and the client's number."""

@@ -4,10 +4,14 @@ PAwBRoFL approximates a client's optimality gap ``F_i(theta) - F_i*`` by what it
 gains: the loss on its training data under the received model minus the loss after training. Both are
 taken over all its samples, with the model in eval mode. Samples stay in memory as two tensors and
 every epoch gathers them once, in shuffled order, so a batch is a slice.
+
+Two other measures of how badly a client is served may be reported in its place: the same difference on
+samples that are held out from training, and the norm of the loss's gradient under the received model.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +21,8 @@ from torch.nn import functional
 
 EVALUATION_BATCH = {"cpu": 200, "cuda": 2000}
 """Samples evaluated at once: on a CPU as many as keep a layer's values in its cache."""
+
+GAP_MEASURES = ("training", "validation", "gradient-norm")
 
 BatchTransform = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -33,6 +39,12 @@ class LocalTraining:
         Samples per step, at least 1; the last batch of an epoch may be smaller.
     learning_rate : float
         Of plain SGD, above 0.
+    gap_measure : str, default "training"
+        What is reported as the optimality gap: the loss gained on the training data ("training") or on
+        held-out samples ("validation"), or the gradient's norm under the received model, over the
+        training data ("gradient-norm", in units of loss per parameter).
+    validation_share : float, default 0.2
+        Share of a client's samples, the last ones, that "validation" holds out; above 0 and below 1.
 
     Raises
     ------
@@ -43,6 +55,8 @@ class LocalTraining:
     epochs: int
     batch_size: int
     learning_rate: float
+    gap_measure: str = "training"
+    validation_share: float = 0.2
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -50,6 +64,20 @@ class LocalTraining:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+        if self.gap_measure not in GAP_MEASURES:
+            raise ValueError(
+                f"gap_measure must be one of {', '.join(GAP_MEASURES)}, got {self.gap_measure!r}"
+            )
+        if not 0 < self.validation_share < 1:
+            raise ValueError(
+                f"validation_share must be above 0 and below 1, got {self.validation_share}"
+            )
+
+    def num_fitted(self, num_samples: int) -> int:
+        """Return how many of a client's samples, the first ones, are trained on; at least one."""
+        if self.gap_measure != "validation":
+            return num_samples
+        return max(1, num_samples - max(1, round(self.validation_share * num_samples)))
 
 
 @dataclass(frozen=True)
@@ -59,11 +87,12 @@ class TrainingReport:
     Attributes
     ----------
     loss_before, loss_after : float
-        Mean cross-entropy on the client's training data, under the received and the trained model.
+        Mean cross-entropy under the received and the trained model, on the client's training data or,
+        with the "validation" measure, on what is held out.
     num_examples : int
         Number of training samples.
     loss_gap : float
-        The optimality gap: ``loss_before - loss_after`` if measured honestly.
+        The optimality gap: ``loss_before - loss_after`` if measured honestly, or the gradient's norm.
     """
 
     loss_before: float
@@ -97,10 +126,17 @@ def train_and_measure(
     transform : callable, optional
         Applied to every batch, when training and when measuring the loss.
     """
+    fitted = training.num_fitted(len(labels))
+    own_inputs, own_labels = inputs[:fitted], labels[:fitted]
+    if fitted < len(labels):
+        inputs, labels = inputs[fitted:], labels[fitted:]
+    gradient = None
+    if training.gap_measure == "gradient-norm":
+        gradient = gradient_norm(model, inputs, labels, transform)
     before = mean_loss(model, inputs, labels, transform)
-    train(model, inputs, labels, training, generator, transform)
+    train(model, own_inputs, own_labels, training, generator, transform)
     after = mean_loss(model, inputs, labels, transform)
-    return TrainingReport(before, after, len(labels), before - after)
+    return TrainingReport(before, after, fitted, before - after if gradient is None else gradient)
 
 
 def train(
@@ -146,6 +182,24 @@ def mean_loss(
         losses = functional.cross_entropy(model(batch), targets, reduction="none")
         total += losses.sum(dtype=torch.float64)
     return float(total) / len(labels)
+
+
+def gradient_norm(
+    model: nn.Module, inputs: Tensor, labels: Tensor, transform: BatchTransform | None = None
+) -> float:
+    """Return the Euclidean norm of the mean cross-entropy's gradient over all samples, in eval mode."""
+    model.eval()
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    totals = [torch.zeros_like(parameter) for parameter in parameters]
+    at_once = evaluation_batch(inputs.device)
+    for batch, targets in zip(inputs.split(at_once), labels.split(at_once), strict=True):
+        if transform is not None:
+            batch, targets = transform(batch, targets)
+        loss = functional.cross_entropy(model(batch), targets, reduction="sum")
+        for total, gradient in zip(totals, torch.autograd.grad(loss, parameters), strict=True):
+            total += gradient
+    squared = sum(float(total.double().square().sum()) for total in totals)
+    return math.sqrt(squared) / len(labels)
 
 
 def evaluation_batch(device: torch.device) -> int:

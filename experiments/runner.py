@@ -27,7 +27,13 @@ from .study import Cell, Study
 
 Engine = Literal["in-process", "ray"]
 SECONDS_BETWEEN_LOOKS = 1.0
-IMPORTED_BEFOREHAND = ["pawbrofl_app.server_app", "pawbrofl_app.client_app"]
+IMPORTED_BEFOREHAND = [
+    "pawbrofl_app.in_process_engine",
+    "pawbrofl_app.server_app",
+    "pawbrofl_app.client_app",
+    "sklearn.datasets",
+    "sklearn.model_selection",
+]
 
 
 @dataclass(frozen=True)

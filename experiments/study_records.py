@@ -16,6 +16,7 @@ MEASURES = (
     "largest_gap",
     "precision",
     "recall",
+    "malicious_weight",
 )
 """What a run's summary holds of its last round, and of the judgement over all rounds."""
 

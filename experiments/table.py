@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import pandas as pd
 
+from .markdown import markdown_table
 from .study_records import MEASURES
 
 
@@ -43,10 +44,7 @@ def as_text(table: pd.DataFrame) -> pd.DataFrame:
 
 def as_markdown(table: pd.DataFrame) -> str:
     """Return a table of means as Markdown."""
-    texts = as_text(table)
-    lines = ["| " + " | ".join(texts.columns) + " |", "|" + "---|" * len(texts.columns)]
-    lines += ["| " + " | ".join(row) + " |" for row in texts.itertuples(index=False)]
-    return "\n".join(lines)
+    return markdown_table(as_text(table))
 
 
 def _shown(row: Mapping[Hashable, object], name: str) -> str:

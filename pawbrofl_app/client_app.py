@@ -10,10 +10,10 @@ from clients.benign import BenignClient
 from clients.local_training import LocalTraining
 from clients.malicious import MaliciousClient
 
-from .client_roles import attack_of
+from .client_roles import attack_of, collusion_of
 from .datasets import LabelledImages, load_dataset
 from .devices import compute_reproducibly, training_device
-from .model import ConvolutionalNetwork
+from .model import NETWORKS
 from .partitions import client_indices
 from .run_config import RunConfig
 from .site import Site, load_own_data
@@ -23,31 +23,55 @@ def client_fn(context: Context) -> Client:
     """Return the client of a SuperNode, with the samples that its node config names."""
     config = RunConfig.parse(context.run_config)
     site = Site.parse(context.node_config, config.num_clients)
-    partition_id = site.partition_id
     compute_reproducibly()
-    images, labels = _samples(config, site).as_inputs(training_device(config.device))
-    training = LocalTraining(config.local_epochs, config.batch_size, config.learning_rate)
+    return client_at(config, site).to_client()
+
+
+def client_of(config: RunConfig, partition_id: int) -> BenignClient:
+    """Return a client of a simulated run, benign or malicious."""
+    return client_at(config, Site(partition_id))
+
+
+def benign_client(config: RunConfig, partition_id: int) -> BenignClient:
+    """Return a client of a simulated run as it is without any attack."""
+    return _benign_client_at(config, Site(partition_id))
+
+
+def client_at(config: RunConfig, site: Site) -> BenignClient:
+    """Return the client of a site, benign or malicious."""
+    benign = _benign_client_at(config, site)
     attack = attack_of(config, site)
     if attack is None:
-        client = BenignClient(
-            ConvolutionalNetwork,
-            images,
-            labels,
-            training,
-            partition_id=partition_id,
-            seed=config.seed,
-        )
-    else:
-        client = MaliciousClient(
-            ConvolutionalNetwork,
-            images,
-            labels,
-            training,
-            partition_id=partition_id,
-            seed=config.seed,
-            attack=attack,
-        )
-    return client.to_client()
+        return benign
+    return MaliciousClient(
+        benign.make_model,
+        benign.inputs,
+        benign.labels,
+        benign.training,
+        partition_id=site.partition_id,
+        seed=config.seed,
+        attack=attack,
+        collusion=collusion_of(config, site.partition_id, lambda other: benign_client(config, other)),
+    )
+
+
+def _benign_client_at(config: RunConfig, site: Site) -> BenignClient:
+    images, labels = _samples(config, site).as_inputs(training_device(config.device))
+    training = LocalTraining(
+        config.local_epochs,
+        config.batch_size,
+        config.learning_rate,
+        config.gap_measure,
+        config.validation_share,
+    )
+    return BenignClient(
+        NETWORKS[config.network],
+        images,
+        labels,
+        training,
+        partition_id=site.partition_id,
+        seed=config.seed,
+    )
 
 
 def _samples(config: RunConfig, site: Site) -> LabelledImages:

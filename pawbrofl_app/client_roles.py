@@ -1,10 +1,16 @@
-"""Which clients are malicious, and what each of them does."""
+"""Which clients are malicious, what each of them does, and what they know of each other."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
-from attacks import Attack, DistributedBackdoor
+from attacks import NO_ATTACK, Attack, BackdoorTrigger, CombinedAttack
+from attacks.distributed_backdoor import LocalPattern
+from attacks.erased_corner import CornerTrigger, ErasedCorner
+from clients.benign import BenignClient
+from clients.collusion import Collusion
 
 from .run_config import InvalidSetting, RunConfig
 from .site import Site
@@ -25,19 +31,51 @@ def attack_of(config: RunConfig, site: Site) -> Attack | None:
     InvalidSetting
         Where a node config says malicious, but the run has no attack.
     """
-    malicious = malicious_clients(config)
-    drawn = site.partition_id in malicious
-    if not site.attacks(drawn):
+    if not site.attacks(drawn=site.partition_id in malicious_clients(config)):
         return None
-    if config.attack == "none":
+    if config.attack == NO_ATTACK:
         raise InvalidSetting("attack must name one where a node config says malicious, got 'none'")
-    attacker = malicious.index(site.partition_id) if drawn else site.partition_id
-    return DistributedBackdoor(
-        attacker=attacker,
-        target=config.target_label,
-        poison_fraction=config.poison_fraction,
-        scale=config.attack_scale,
-        trigger=config.trigger,
-        first_round=config.attack_first_round,
-        last_round=config.attack_last_round or None,
-    )
+    return config.attack_of(_attackers(config, site.partition_id).index(site.partition_id))
+
+
+def _attackers(config: RunConfig, partition_id: int) -> list[int]:
+    """Return the malicious clients, this one among them though its node config alone may say so."""
+    return sorted({*malicious_clients(config), partition_id})
+
+
+def collusion_of(
+    config: RunConfig, partition_id: int, benign_client: Callable[[int], BenignClient]
+) -> Collusion:
+    """Return what a malicious client knows of the others.
+
+    Parameters
+    ----------
+    config : RunConfig
+    partition_id : int
+        Of a malicious client.
+    benign_client : callable
+        Returns any client, by its number, as it would be if it were benign.
+    """
+    malicious = _attackers(config, partition_id)
+    known = malicious
+    if config.omniscient_attackers:
+        known = [client for client in range(config.num_clients) if client not in malicious]
+
+    def known_clients() -> Sequence[BenignClient]:
+        return [benign_client(client) for client in known]
+
+    return Collusion(malicious.index(partition_id), len(malicious), config.num_clients, known_clients)
+
+
+def evaluated_backdoor(config: RunConfig) -> tuple[BackdoorTrigger | CornerTrigger, int]:
+    """Return the trigger and the target class by which the attack's success is measured.
+
+    Those of the first backdoor among the attacks; without any, those of the settings, which nobody
+    trains, for comparison.
+    """
+    if config.attack != NO_ATTACK:
+        attack = config.attack_of(0)
+        for one in attack.attacks if isinstance(attack, CombinedAttack) else (attack,):
+            if isinstance(one, LocalPattern | ErasedCorner):
+                return one.trigger, one.target
+    return config.trigger, config.target_label

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from attacks import BackdoorTrigger
+from attacks.erased_corner import CornerTrigger
 from clients.local_training import evaluation_batch
 
 
@@ -33,7 +34,11 @@ class Evaluation:
 
 @torch.inference_mode()
 def evaluate(
-    model: nn.Module, images: Tensor, labels: Tensor, trigger: BackdoorTrigger, target: int
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    trigger: BackdoorTrigger | CornerTrigger,
+    target: int,
 ) -> Evaluation:
     """Evaluate a model on test images, as they are and with the whole trigger stamped on them.
 
@@ -43,7 +48,7 @@ def evaluate(
         Maps images to class scores.
     images : Tensor of shape (n, 1, height, width), float
     labels : Tensor of shape (n,), int64
-    trigger : BackdoorTrigger
+    trigger : BackdoorTrigger or CornerTrigger
     target : int
         The class that the backdoor should lead to. Images of that class are not counted, as a model
         without any backdoor gives it to them.

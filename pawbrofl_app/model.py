@@ -1,4 +1,8 @@
-"""The paper's convolutional network: 319,520 parameters for 28 x 28 images of ten classes."""
+"""The networks for 28 x 28 images of ten classes: the paper's convolutional one, and a small one.
+
+The paper's has 319,520 parameters. The perceptron trains many times faster and is for studies of many
+runs.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +36,24 @@ class ConvolutionalNetwork(nn.Module):
         return scores
 
 
-def initial_model(seed: int) -> ConvolutionalNetwork:
-    """Return the network with PyTorch's default initial weights, drawn from a seed."""
+class Perceptron(nn.Module):
+    """One hidden layer of 64 units: 50,890 parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 64), nn.ReLU(), nn.Linear(64, 10))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return class scores (n, 10) for images (n, 1, 28, 28)."""
+        scores: Tensor = self.layers(images)
+        return scores
+
+
+NETWORKS: dict[str, type[nn.Module]] = {"cnn": ConvolutionalNetwork, "perceptron": Perceptron}
+
+
+def initial_model(seed: int, network: str = "cnn") -> nn.Module:
+    """Return a network with PyTorch's default initial weights, drawn from a seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return ConvolutionalNetwork()
+        return NETWORKS[network]()

@@ -12,12 +12,16 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from attacks import BackdoorTrigger
+from attacks import NO_ATTACK, Attack, BackdoorTrigger, make_attack
+from clients.local_training import GAP_MEASURES
+from strategies.weightings import WEIGHTINGS
 
-AGGREGATORS = ("mean", "filtering", "no-regret")
-ATTACKS = ("none", "dba")
+BASELINES = ("fed-median", "fed-trimmed-avg")
+AGGREGATORS = (*WEIGHTINGS, *BASELINES)
 DATASETS = ("digits", "mnist", "fashion-mnist")
 DEVICES = ("auto", "cpu", "cuda")
+MU_SCHEDULES = ("constant", "linear", "cosine", "exponential", "effective-clients")
+NETWORKS = ("cnn", "perceptron")
 PARTITIONS = ("iid", "variable", "dirichlet")
 IMAGE_SIZE = 28
 NUM_CLASSES = 10
@@ -39,19 +43,28 @@ class RunConfig:
     num_clients: int
     fraction_fit: float
     num_rounds: int
+    network: str
     local_epochs: int
     batch_size: int
     learning_rate: float
+    gap_measure: str
+    validation_share: float
     device: str
     aggregator: str
     epsilon: float
     performance_aware: bool
     mu: float
+    mu_schedule: str
+    mu_end: float
+    effective_clients: float
     bound_reports: bool
+    max_tilt: float
+    preferences: str
     server_learning_rate: float
     block_size: int
     attack: str
     malicious_fraction: float
+    omniscient_attackers: bool
     attack_scale: float
     poison_fraction: float
     target_label: int
@@ -106,7 +119,7 @@ class RunConfig:
     @property
     def num_malicious(self) -> int:
         """How many clients are malicious; none without an attack."""
-        if self.attack == "none":
+        if self.attack == NO_ATTACK:
             return 0
         return round(self.malicious_fraction * self.num_clients)
 
@@ -126,6 +139,37 @@ class RunConfig:
             int(2 * self.epsilon * self.num_fit_clients) + 1, self.num_fit_clients
         )
 
+    def attack_of(self, attacker: int) -> Attack:
+        """Return the attack of a malicious client, by its number among them.
+
+        Raises
+        ------
+        ValueError
+            For an attack, or parameters of it, that do not exist.
+        """
+        settings = {
+            "attacker": attacker,
+            "target": self.target_label,
+            "poison_fraction": self.poison_fraction,
+            "scale": self.attack_scale,
+            "trigger": self.trigger,
+            "first_round": self.attack_first_round,
+            "last_round": self.attack_last_round or None,
+        }
+        return make_attack(self.attack, settings)
+
+    @property
+    def preference_of_client(self) -> dict[str, float]:
+        """The preferences, by client.
+
+        Raises
+        ------
+        ValueError
+            For a text that is not such as "3=2, 7=0.5".
+        """
+        pairs = [pair.partition("=") for pair in self.preferences.split(",") if pair.strip()]
+        return {client.strip(): float(preference) for client, _, preference in pairs}
+
     def _check(self) -> None:
         for name, allowed in _CHOICES.items():
             if self._value(name) not in allowed:
@@ -139,8 +183,13 @@ class RunConfig:
             raise self._invalid(
                 "min-fit-clients", f"at most {self.num_fit_clients}, which train in a round"
             )
+        try:
+            self.attack_of(0) if self.attack != NO_ATTACK else None
+        except ValueError as problem:
+            raise InvalidSetting(str(problem)) from None
+        self._check_preferences()
         for name, extent in (("height", self.trigger.height), ("width", self.trigger.width)):
-            if self.attack == "dba" and extent > IMAGE_SIZE:
+            if self.attack != NO_ATTACK and extent > IMAGE_SIZE:
                 raise InvalidSetting(
                     f"trigger-size, trigger-gap and trigger-shift make a trigger of {name} {extent}, "
                     f"but images have {IMAGE_SIZE} pixels"
@@ -149,6 +198,15 @@ class RunConfig:
             path = str(self._value(name))
             if path and not Path(path).is_absolute():
                 raise self._invalid(name, "an absolute path: a run does not start in your folder")
+
+    def _check_preferences(self) -> None:
+        allowed = "such as '3=2, 7=0.5': clients and numbers that are at least 0"
+        try:
+            preferences = self.preference_of_client.values()
+        except ValueError:
+            raise self._invalid("preferences", allowed) from None
+        if not all(0 <= preference < math.inf for preference in preferences):
+            raise self._invalid("preferences", allowed)
 
     def _value(self, name: str) -> Any:
         return getattr(self, name.replace("-", "_"))
@@ -161,7 +219,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "dataset": DATASETS,
     "partition": PARTITIONS,
     "aggregator": AGGREGATORS,
-    "attack": ATTACKS,
+    "mu-schedule": MU_SCHEDULES,
+    "gap-measure": GAP_MEASURES,
+    "network": NETWORKS,
     "device": DEVICES,
 }
 
@@ -182,7 +242,11 @@ _RANGES: dict[str, _Range] = {
     "batch-size": _AT_LEAST_1,
     "learning-rate": _POSITIVE,
     "epsilon": _MINORITY,
+    "validation-share": (lambda x: 0 < x < 1, "above 0 and below 1"),
     "mu": _POSITIVE,
+    "mu-end": _POSITIVE,
+    "effective-clients": _AT_LEAST_1,
+    "max-tilt": _AT_LEAST_1,
     "server-learning-rate": _POSITIVE,
     "block-size": _AT_LEAST_0,
     "malicious-fraction": _MINORITY,

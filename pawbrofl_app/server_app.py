@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from logging import ERROR, INFO
+from typing import Any
 
 from flwr.common import (
     Context,
@@ -17,14 +18,16 @@ from flwr.common import (
 from flwr.common.logger import log
 from flwr.server import ServerConfig
 from flwr.server.compat import start_grid
+from flwr.server.strategy import FedAvg
 from flwr.serverapp import Grid, ServerApp
 
 from clients.model_arrays import arrays_of, load_arrays
-from strategies import PAwBRoFL, PerformanceAware
+from strategies import PAwBRoFL
 from strategies.weightings import weighting_named
 
+from .baselines import baseline
 from .checkpoint import Checkpoint, CheckpointFolder
-from .client_roles import malicious_clients
+from .client_roles import evaluated_backdoor, malicious_clients
 from .client_sampling import CLIENT_ID_KEY, SeededClientManager
 from .datasets import load_dataset
 from .devices import training_device
@@ -35,8 +38,9 @@ from .model import initial_model
 from .partitions import client_indices
 from .progress import RunProgress
 from .records import RunRecords
-from .run_config import RunConfig
+from .run_config import BASELINES, RunConfig
 from .summary import RunSummary
+from .tilt import tilt_of
 
 app = ServerApp()
 
@@ -77,7 +81,7 @@ def make_server(config: RunConfig, records: RunRecords, checkpoints: CheckpointF
 
     return DurableServer(
         client_manager=SeededClientManager(config.seed, config.round_timeout or None),
-        strategy=make_strategy(config, records, arrays_of(initial_model(config.seed))),
+        strategy=make_strategy(config, records, arrays_of(initial_model(config.seed, config.network))),
         endurance=Endurance(
             config.num_clients, config.start_timeout, config.needed_replies, config.round_attempts
         ),
@@ -95,9 +99,9 @@ def check_machine(config: RunConfig) -> None:
     client_indices(config)
 
 
-def make_strategy(config: RunConfig, records: RunRecords, initial_arrays: NDArrays) -> PAwBRoFL:
+def make_strategy(config: RunConfig, records: RunRecords, initial_arrays: NDArrays) -> FedAvg:
     """Return the strategy that the settings describe, recording and evaluating every round."""
-    model = initial_model(config.seed)
+    model = initial_model(config.seed, config.network)
     device = training_device(config.device)
     images, labels = load_dataset(config.dataset, config.data_dir).test.as_inputs(device)
     model.to(device)
@@ -107,30 +111,34 @@ def make_strategy(config: RunConfig, records: RunRecords, initial_arrays: NDArra
     ) -> tuple[float, dict[str, Scalar]]:
         started = time.perf_counter()
         load_arrays(model, arrays)
-        result = evaluate(model, images, labels, config.trigger, config.target_label)
+        result = evaluate(model, images, labels, *evaluated_backdoor(config))
         records.add_round(server_round, result, time.perf_counter() - started)
         return result.loss, {
             "accuracy": result.accuracy,
             "attack_success_rate": result.attack_success_rate,
         }
 
-    performance = PerformanceAware(config.mu, config.epsilon, config.bound_reports)
+    flower_options: dict[str, Any] = {
+        "fraction_fit": config.fraction_fit,
+        "fraction_evaluate": 0.0,
+        "min_fit_clients": 1,
+        "min_evaluate_clients": 0,
+        "min_available_clients": config.needed_replies,
+        "initial_parameters": ndarrays_to_parameters(initial_arrays),
+        "evaluate_fn": evaluate_round,
+        "on_fit_config_fn": lambda server_round: {"server_round": server_round},
+    }
+    if config.aggregator in BASELINES:
+        return baseline(config, records.add_clients, flower_options)
     return PAwBRoFL(
         epsilon=config.epsilon,
         weighting=weighting_named(config.aggregator, epsilon=config.epsilon),
-        performance=performance if config.performance_aware else None,
+        performance=tilt_of(config),
         server_learning_rate=config.server_learning_rate,
         block_size=config.block_size or None,
         client_id_key=CLIENT_ID_KEY,
         on_round=records.add_clients,
-        fraction_fit=config.fraction_fit,
-        fraction_evaluate=0.0,
-        min_fit_clients=1,
-        min_evaluate_clients=0,
-        min_available_clients=config.needed_replies,
-        initial_parameters=ndarrays_to_parameters(initial_arrays),
-        evaluate_fn=evaluate_round,
-        on_fit_config_fn=lambda server_round: {"server_round": server_round},
+        **flower_options,
     )
 
 
@@ -144,7 +152,7 @@ def finish(config: RunConfig, records: RunRecords, malicious: list[int], arrays:
     ResultsElsewhere
         Where the results folder cannot be written to.
     """
-    model = initial_model(config.seed)
+    model = initial_model(config.seed, config.network)
     load_arrays(model, arrays)
     records.save_model(model)
     if not records.has_clients:

@@ -25,6 +25,9 @@ class RunSummary:
         Who was malicious, and who was judged so in the last round.
     precision, recall : float
         Of that judgement over all clients and rounds; NaN where nobody was judged or was malicious.
+    malicious_weight : float
+        The malicious clients' share of the final weights, on average over the rounds; NaN where the
+        aggregation knows no weights.
     """
 
     test_accuracy: float
@@ -35,6 +38,7 @@ class RunSummary:
     judged_malicious: list[str]
     precision: float
     recall: float
+    malicious_weight: float
 
     @classmethod
     def of(cls, rounds: pd.DataFrame, clients: pd.DataFrame, malicious: list[int]) -> RunSummary:
@@ -52,6 +56,7 @@ class RunSummary:
             judged_malicious=[str(client) for client in final["client"][final["judged_malicious"]]],
             precision=hits / float(judged.sum()) if judged.any() else float("nan"),
             recall=hits / float(truly.sum()) if truly.any() else float("nan"),
+            malicious_weight=_malicious_weight(clients),
         )
 
     def to_json(self) -> str:
@@ -73,5 +78,12 @@ class RunSummary:
             f"malicious clients      {truth}",
             f"judged malicious       {found} (last round); over all rounds precision "
             f"{self.precision:.2f}, recall {self.recall:.2f}",
+            f"malicious weight       {self.malicious_weight:.4f} of the final weights, over all rounds",
             f"results are in         {folder}",
         ]
+
+
+def _malicious_weight(clients: pd.DataFrame) -> float:
+    weights = clients["weight"].groupby(clients["round"]).sum(min_count=1)
+    malicious = clients["weight"].where(clients["truly_malicious"], 0.0).where(clients["weight"].notna())
+    return float((malicious.groupby(clients["round"]).sum(min_count=1) / weights).mean())

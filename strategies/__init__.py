@@ -13,9 +13,22 @@ from typing import TYPE_CHECKING, Any
 from .aggregation import Aggregation, aggregate, robust_mean
 from .diagnostics import ClientDiagnostics, RoundDiagnostics, diagnostics_table
 from .loss_gap import LossGap, measure_loss_gap
+from .mu_schedule import CosineMu, EffectiveClients, ExponentialMu, LinearMu, MuSchedule
 from .performance_aware import PerformanceAware
 from .server_optimizers import Adam, Momentum, ServerOptimizer
-from .weightings import WEIGHTINGS, Filtering, Mean, NoRegret, Weighting
+from .weightings import (
+    WEIGHTINGS,
+    Bucketing,
+    CenteredClipping,
+    CoalitionFiltering,
+    Filtering,
+    GeometricMedian,
+    Mean,
+    MultiKrum,
+    NearestNeighborMixing,
+    NoRegret,
+    Weighting,
+)
 
 if TYPE_CHECKING:
     from . import message
@@ -25,11 +38,22 @@ __all__ = [
     "WEIGHTINGS",
     "Adam",
     "Aggregation",
+    "Bucketing",
+    "CenteredClipping",
     "ClientDiagnostics",
+    "CoalitionFiltering",
+    "CosineMu",
+    "EffectiveClients",
+    "ExponentialMu",
     "Filtering",
+    "GeometricMedian",
+    "LinearMu",
     "LossGap",
     "Mean",
     "Momentum",
+    "MuSchedule",
+    "MultiKrum",
+    "NearestNeighborMixing",
     "NoRegret",
     "PAwBRoFL",
     "PerformanceAware",

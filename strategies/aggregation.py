@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .gramian import Gramian, gramian_of, weighted_sum
+from .gramian import Gramian, gramian_of, single_precision_gramian, weighted_sum
 from .performance_aware import PerformanceAware
 from .updates import ClientUpdates, FloatArray, Updates
-from .weightings import Weighting, weighting_named
+from .weightings import RECOMMENDED, Epsilon, Weighting, weighting_named
 
 
 @dataclass(frozen=True)
@@ -84,20 +84,24 @@ def aggregate(
         raise ValueError(f"loss_gaps must hold one number for each of {m} updates, got {gaps.shape}")
     if block_size is not None and block_size < 1:
         raise ValueError(f"block_size must be at least 1, got {block_size}")
-    usable = rows.finite_clients()
+    order = rows.canonical_order()
+    rows = rows.select(order)
+    single = single_precision_gramian(rows) if block_size is None else None
+    usable = rows.finite_clients() if single is None else single[1]
     if not len(usable):
         raise ValueError("updates must hold at least one client's finite update, got none")
-    finite_rows = rows.select(usable)
-    mean = rows.empty_flat()
+    rows, usable = rows.select(usable), order[usable]
+    precision = np.float64 if single is None else np.float32
+    mean = np.zeros(rows.num_coordinates)
     robust_weights, weights = np.zeros(m), np.zeros(m)
-    for blocks in rows.blocks(block_size):
-        share = sum(len(block) for block in blocks) / rows.num_coordinates
-        gramian = gramian_of(finite_rows, blocks)
+    for block in rows.blocks(block_size):
+        gramian = gramian_of(rows, block) if single is None else single[0]
         q = weighting(gramian.shifted)
         final = q
         if performance is not None and gaps is not None:
-            final = norm_matched(gramian, q, performance(q, gaps[usable]))
-        weighted_sum(finite_rows, blocks, final, mean)
+            final = norm_matched(gramian, q, performance(q, gaps[usable], usable))
+        weighted_sum(rows, block, final, mean, precision)
+        share = len(block) / rows.num_coordinates
         robust_weights[usable] += share * q
         weights[usable] += share * final
     return Aggregation(rows.in_their_form(mean), robust_weights, weights)
@@ -116,8 +120,8 @@ def norm_matched(gramian: Gramian, q: FloatArray, tilted: FloatArray) -> FloatAr
 
 def robust_mean(
     updates: NDArray[Any] | Sequence[Sequence[NDArray[Any]]],
-    method: str = "no-regret",
-    epsilon: float = 0.2,
+    method: str = RECOMMENDED,
+    epsilon: Epsilon = 0.2,
     **options: Any,
 ) -> Aggregation:
     """Return the robust mean of client updates, without any tilt.
@@ -126,10 +130,10 @@ def robust_mean(
     ----------
     updates : ndarray of shape (m, d), or sequence of m sequences of arrays
         The clients' updates.
-    method : str, default "no-regret"
+    method : str, default "coalition-filtering"
         One of the names in `strategies.WEIGHTINGS`.
-    epsilon : float, default 0.2
-        The fraction of malicious clients to withstand.
+    epsilon : float or "auto", default 0.2
+        The fraction of malicious clients to withstand; "auto": as many as look malicious.
     **options
         Further options of that weighting.
 

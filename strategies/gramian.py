@@ -3,19 +3,33 @@
 A weighting depends on the m updates of d coordinates only through their inner products, and, as its
 weights sum to one, not on a common shift of the updates. So the server reads the updates once to
 accumulate the m x m matrix ``K = Y Y^T`` of shifted rows ``Y = X - 1 c^T``, and everything up to the
-final weighted sum costs nothing that grows with d. The shift ``c`` guards against cancellation where
-the updates share a large common part.
+final weighted sum costs nothing that grows with d.
+
+There are two ways to it. In double precision, with a shift ``c`` against cancellation where the updates
+share a large common part. And for updates of single precision, at half the time, by products of 1024
+coordinates in single precision that are added in double, without a shift: their error is 2e-8 of the
+updates' squared lengths, a sixtieth of that of one single-precision product. It is used where no square
+leaves the range of float32 and the updates differ by more than that error can blur.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from .updates import Block, ClientUpdates, FloatArray
+
+SUMMED_IN_SINGLE = 1024
+"""Coordinates whose products are summed in float32."""
+
+LEAST_SQUARE = 1e-30
+"""Mean square of an update's coordinates below which squares may underflow float32."""
+
+LEAST_DIFFERENCE = 1e-3
+"""Squared distance between updates, relative to their squared lengths, that needs no shift."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +61,16 @@ class Gramian:
         return math.sqrt(max(float(squared), 0.0))
 
 
-def gramian_of(updates: ClientUpdates, blocks: Sequence[Block]) -> Gramian:
-    """Accumulate the Gramian of all clients over some blocks of coordinates.
+def gramian_of(updates: ClientUpdates, block: Block) -> Gramian:
+    """Accumulate the Gramian of all clients over a block of coordinates, in double precision.
 
-    The shift of a block is the mean over the clients whose part of it is no longer than the median
-    one: it removes what honest clients have in common, and clients of absurd length cannot move it.
+    The shift of some thousand coordinates is the mean over the clients whose part of it is no longer
+    than the median one: it removes what honest clients have in common, and clients of absurd length
+    cannot move it.
     """
     m = updates.num_clients
     shifted, with_shift, shift_squared = np.zeros((m, m)), np.zeros(m), 0.0
-    for _, columns in updates.read(blocks):
+    for _, columns in updates.read(block, np.float64):
         squares = np.einsum("ij,ij->i", columns, columns)
         shift = columns[squares <= np.median(squares)].mean(axis=0)
         columns -= shift
@@ -65,16 +80,56 @@ def gramian_of(updates: ClientUpdates, blocks: Sequence[Block]) -> Gramian:
     return Gramian((shifted + shifted.T) / 2, with_shift, shift_squared)
 
 
+def single_precision_gramian(updates: ClientUpdates) -> tuple[Gramian, NDArray[np.intp]] | None:
+    """Accumulate the Gramian of whole updates in single precision, if that is precise enough.
+
+    Returns
+    -------
+    gramian : Gramian
+        Of the clients whose update is finite, without a shift.
+    clients : ndarray of int
+        Which clients those are.
+
+    None instead where the updates are of double precision, where a square leaves the range of float32,
+    or where the updates' common part is so large that their differences would be lost.
+    """
+    if not updates.is_single_precision:
+        return None
+    m, d = updates.num_clients, updates.num_coordinates
+    products = np.zeros((m, m))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _, columns in updates.read(Block(0, d), np.float32):
+            for start in range(0, columns.shape[1], SUMMED_IN_SINGLE):
+                few = columns[:, start : start + SUMMED_IN_SINGLE]
+                products += few @ few.T
+    squares = np.diag(products)
+    finite = np.isfinite(squares)
+    overflown = updates.select(np.flatnonzero(~finite))
+    tiny = updates.select(np.flatnonzero(squares < d * LEAST_SQUARE))
+    if len(overflown.finite_clients()) or not tiny.are_zero():
+        return None
+    clients = np.flatnonzero(finite)
+    products = products[np.ix_(clients, clients)]
+    lengths = squares[clients, None] + squares[None, clients]
+    if (
+        np.quantile(squared_distances(products) / np.maximum(lengths, np.finfo(float).tiny), 0.2)
+        < LEAST_DIFFERENCE
+    ):
+        return None
+    return Gramian(products, np.zeros(len(clients)), 0.0), clients
+
+
 def weighted_sum(
-    updates: ClientUpdates, blocks: Sequence[Block], weights: FloatArray, out: list[FloatArray]
+    updates: ClientUpdates, block: Block, weights: FloatArray, out: FloatArray, dtype: DTypeLike
 ) -> None:
-    """Write ``sum_i weights_i x_i`` over some blocks into the flat vectors ``out``.
+    """Write ``sum_i weights_i x_i`` over a block, computed in a dtype, into the flat vector ``out``.
 
     Clients of weight zero are not read, so that nothing they sent can reach the result.
     """
     counted = np.flatnonzero(weights)
-    for block, columns in updates.select(counted).read(blocks):
-        out[block.array][block.start : block.stop] = weights[counted] @ columns
+    factors = weights[counted].astype(dtype)
+    for part, columns in updates.select(counted).read(block, dtype):
+        np.matmul(factors, columns, out=out[part.start : part.stop], casting="same_kind")
 
 
 def squared_distances(gramian: FloatArray) -> FloatArray:

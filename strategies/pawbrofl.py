@@ -66,6 +66,8 @@ class PAwBRoFL(RobustRounds, FedAvg):
     ) -> list[tuple[ClientProxy, FitIns]]:
         """Sample clients for training and remember the global model that they are sent."""
         # FedAvg counts the clients before it waits for them, so a first round could start with few.
+        # Asking for their number makes Flower's manager look for clients now, not only in five seconds.
+        client_manager.num_available()
         client_manager.wait_for(self.min_available_clients, timeout=A_DAY)
         instructions = super().configure_fit(server_round, parameters, client_manager)
         self._tensor_type = parameters.tensor_type

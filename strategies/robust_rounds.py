@@ -25,8 +25,8 @@ from .serialized_arrays import is_reasonable
 from .server_optimizers import ServerOptimizer, State, from_named_arrays, named_arrays
 from .server_step import ServerStep, server_step
 from .updates import FloatArray
-from .weightings import NoRegret, Weighting
-from .weightings.weighting import check_epsilon
+from .weightings import RECOMMENDED, Epsilon, Weighting, weighting_named
+from .weightings.weighting import check_epsilon_or_auto
 
 RECOMMENDED_TILT = PerformanceAware()
 """The default tilt; a strategy with another epsilon bounds the reports accordingly."""
@@ -37,10 +37,11 @@ class RobustRounds:
 
     Parameters
     ----------
-    epsilon : float, default 0.2
-        The fraction of malicious clients to withstand; at least 0 and below 0.5.
+    epsilon : float or "auto", default 0.2
+        The fraction of malicious clients to withstand; at least 0 and below 0.5. "auto" judges it from
+        each round's updates, and takes 0.2 of the reports for lies.
     weighting : Weighting, optional
-        Finds the robust weights. By default ``NoRegret(epsilon)``.
+        Finds the robust weights. By default ``CoalitionFiltering(epsilon)``.
     performance : PerformanceAware or None
         The tilt; None for robust weights alone. By default ``PerformanceAware(epsilon=epsilon)``
         with its recommended mu.
@@ -76,7 +77,7 @@ class RobustRounds:
     def __init__(
         self,
         *,
-        epsilon: float = 0.2,
+        epsilon: Epsilon = 0.2,
         weighting: Weighting | None = None,
         performance: PerformanceAware | None = RECOMMENDED_TILT,
         server_learning_rate: float = 1.0,
@@ -90,15 +91,16 @@ class RobustRounds:
     ) -> None:
         super().__init__(**flower_options)
         self._check_flower_options()
-        check_epsilon(epsilon)
+        check_epsilon_or_auto(epsilon)
         if not 0 < server_learning_rate < np.inf:
             raise ValueError(f"server_learning_rate must be above 0, got {server_learning_rate}")
         if block_size is not None and block_size < 1:
             raise ValueError(f"block_size must be at least 1, got {block_size}")
+        self._liars = RECOMMENDED_TILT.epsilon if epsilon == "auto" else epsilon
         if performance is RECOMMENDED_TILT:
-            performance = replace(RECOMMENDED_TILT, epsilon=epsilon)
+            performance = replace(RECOMMENDED_TILT, epsilon=self._liars)
         self.epsilon = epsilon
-        self.weighting = NoRegret(epsilon) if weighting is None else weighting
+        self.weighting = weighting or weighting_named(RECOMMENDED, epsilon=epsilon)
         self.performance = performance
         self.server_learning_rate = server_learning_rate
         self.server_optimizer = server_optimizer
@@ -203,18 +205,19 @@ class RobustRounds:
                 setattr(self, name, tolerant(getattr(self, name), empty))
 
     def _step(self, server_round: int, sent: SentModel, usable: list[ClientReply]) -> ServerStep:
+        names = [reply.client for reply in usable]
         return server_step(
             sent.arrays,
             [reply.arrays for reply in usable],
             self.weighting,
             loss_gaps=self._gaps(usable),
-            performance=self.performance,
+            performance=self.performance and self.performance.at_round(server_round, names),
             block_size=self.block_size,
             server_learning_rate=self.server_learning_rate,
             optimizer=self.server_optimizer,
             optimizer_state=self._optimizer_state,
             not_in_gramian=sent.outside_gramian,
-            epsilon=self.epsilon,
+            epsilon=self._liars,
         )
 
     def _gaps(self, usable: list[ClientReply]) -> list[float] | None:
@@ -224,7 +227,7 @@ class RobustRounds:
         """
         gaps = [reply.loss_gap for reply in usable]
         missing = int(np.isnan(gaps).sum())
-        if self.performance is None or missing <= int(self.epsilon * len(usable) + 1e-9):
+        if self.performance is None or missing <= int(self._liars * len(usable) + 1e-9):
             return gaps
         if not self._warned_of_gaps:
             self._warned_of_gaps = True

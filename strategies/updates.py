@@ -1,26 +1,29 @@
-"""Client updates as the aggregation reads them: array by array, block by block, never copied whole."""
+"""Client updates as the aggregation reads them: some thousand coordinates at a time, never copied."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cmp_to_key
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 FloatArray = NDArray[np.float64]
 Updates = NDArray[Any] | Sequence[Sequence[NDArray[Any]]]
 
-COORDINATES_AT_ONCE = 4096
-"""Columns converted to float64 together: 100 clients' worth of them fit a core's cache."""
+COORDINATES_AT_ONCE = 8192
+"""Columns read together: 100 clients' worth of them fit a core's share of the cache."""
+
+COMPARED = 1024
+"""Coordinates of each array that decide the order in which clients are computed with."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Coordinates ``start`` to ``stop`` of the flattened parameter array number ``array``."""
+    """Coordinates ``start`` to ``stop`` of an update whose arrays are flattened and joined."""
 
-    array: int
     start: int
     stop: int
 
@@ -58,8 +61,8 @@ class ClientUpdates:
         self._shapes = [array.shape for array in clients[0]]
         self._dtypes = [np.result_type(*column) for column in zip(*clients, strict=True)]
         self._rows = [[array.reshape(-1) for array in client] for client in clients]
-        self._sizes = [row.size for row in self._rows[0]]
-        if not sum(self._sizes):
+        self._ends = np.cumsum([0, *(row.size for row in self._rows[0])])
+        if not self.num_coordinates:
             raise ValueError("updates must hold at least one coordinate, got none")
 
     @property
@@ -70,7 +73,12 @@ class ClientUpdates:
     @property
     def num_coordinates(self) -> int:
         """Number of coordinates of one update, d."""
-        return sum(self._sizes)
+        return int(self._ends[-1])
+
+    @property
+    def is_single_precision(self) -> bool:
+        """Whether float32 holds every update exactly."""
+        return all(np.can_cast(dtype, np.float32) for dtype in self._dtypes)
 
     def select(self, clients: NDArray[np.intp]) -> ClientUpdates:
         """Return the same updates for some clients only, without copying them."""
@@ -79,27 +87,50 @@ class ClientUpdates:
         chosen._rows = [self._rows[client] for client in clients]
         return chosen
 
-    def blocks(self, block_size: int | None) -> list[list[Block]]:
-        """Group the coordinates that are aggregated together.
+    def canonical_order(self) -> NDArray[np.intp]:
+        """Return an order of the clients that depends on what they sent, not on when it arrived.
+
+        Sums in another order differ in their last digits. Computed in this order, they are the same
+        to the last digit however the clients are permuted.
+        """
+        starts = [[array[:COMPARED].tobytes() for array in row] for row in self._rows]
+
+        def compare(i: int, j: int) -> int:
+            return (starts[i] > starts[j]) - (starts[i] < starts[j])
+
+        return np.array(sorted(range(self.num_clients), key=cmp_to_key(compare)), dtype=np.intp)
+
+    def blocks(self, block_size: int | None) -> list[Block]:
+        """Return the blocks of coordinates that are aggregated on their own.
 
         Parameters
         ----------
         block_size : int or None
-            None: one group of all arrays. Otherwise each array is cut into groups of ``block_size``
-            coordinates of its own, the last one shorter (the layout of the authors' code).
+            None: the whole update. Otherwise each array is cut into blocks of ``block_size``
+            coordinates, its last one shorter (the layout of the authors' code).
         """
         if block_size is None:
-            return [[Block(k, 0, size) for k, size in enumerate(self._sizes)]]
-        return [[block] for k, size in enumerate(self._sizes) for block in _cut(k, 0, size, block_size)]
+            return [Block(0, self.num_coordinates)]
+        return [
+            block
+            for low, high in zip(self._ends[:-1], self._ends[1:], strict=True)
+            for block in _cut(Block(int(low), int(high)), block_size)
+        ]
 
-    def read(self, blocks: Sequence[Block]) -> Iterator[tuple[Block, FloatArray]]:
-        """Yield (m, n) float64 copies of a few thousand columns at a time."""
-        for whole in blocks:
-            for block in _cut(whole.array, whole.start, whole.stop, COORDINATES_AT_ONCE):
-                columns = np.empty((self.num_clients, len(block)))
+    def read(self, block: Block, dtype: DTypeLike) -> Iterator[tuple[Block, NDArray[Any]]]:
+        """Yield (m, n) copies of the next few thousand columns, cut alike for any cut into arrays.
+
+        The array is filled anew in every step: what is to last must be copied.
+        """
+        buffer = np.empty((self.num_clients, min(len(block), COORDINATES_AT_ONCE)), dtype)
+        for part in _cut(block, COORDINATES_AT_ONCE):
+            columns = buffer[:, : len(part)]
+            for k, low, high in self._arrays_within(part):
+                start = self._ends[k]
+                into = slice(start + low - part.start, start + high - part.start)
                 for i, row in enumerate(self._rows):
-                    columns[i] = row[block.array][block.start : block.stop]
-                yield block, columns
+                    columns[i, into] = row[k][low:high]
+            yield part, columns
 
     def finite_clients(self) -> NDArray[np.intp]:
         """Return the clients whose update has a finite float64 norm."""
@@ -107,17 +138,30 @@ class ClientUpdates:
             squares = [sum(_squared_norm(array) for array in row) for row in self._rows]
         return np.flatnonzero(np.isfinite(squares))
 
-    def empty_flat(self) -> list[FloatArray]:
-        """Return zeroed float64 vectors, one for each parameter array, to write a result into."""
-        return [np.zeros(size) for size in self._sizes]
+    def are_zero(self) -> bool:
+        """Return whether no coordinate of any of these updates differs from zero."""
+        return not any(array.any() for row in self._rows for array in row)
 
-    def in_their_form(self, flat: Sequence[FloatArray]) -> NDArray[Any] | list[NDArray[Any]]:
-        """Return flat vectors in the shapes, dtypes and container of one client's update."""
+    def in_their_form(self, flat: FloatArray) -> NDArray[Any] | list[NDArray[Any]]:
+        """Return a flat vector in the shapes, dtypes and container of one client's update."""
         arrays = [
-            vector.astype(dtype).reshape(shape)
-            for vector, dtype, shape in zip(flat, self._dtypes, self._shapes, strict=True)
+            flat[low:high].astype(dtype).reshape(shape)
+            for low, high, dtype, shape in zip(
+                self._ends[:-1], self._ends[1:], self._dtypes, self._shapes, strict=True
+            )
         ]
         return arrays[0] if self._is_matrix else arrays
+
+    def _arrays_within(self, part: Block) -> Iterator[tuple[int, int, int]]:
+        """Yield which arrays a block touches, and between which of their own coordinates."""
+        first = int(np.searchsorted(self._ends, part.start, side="right")) - 1
+        for k in range(first, len(self._shapes)):
+            start, stop = int(self._ends[k]), int(self._ends[k + 1])
+            if start >= part.stop:
+                return
+            low, high = max(part.start, start), min(part.stop, stop)
+            if low < high:
+                yield k, low - start, high - start
 
 
 def _check_alike(clients: Sequence[Sequence[NDArray[Any]]]) -> None:
@@ -136,13 +180,15 @@ def _check_alike(clients: Sequence[Sequence[NDArray[Any]]]) -> None:
                 )
 
 
-def _cut(array: int, start: int, stop: int, length: int) -> list[Block]:
-    return [Block(array, low, min(low + length, stop)) for low in range(start, stop, length)]
+def _cut(block: Block, length: int) -> list[Block]:
+    lows = range(block.start, block.stop, length)
+    return [Block(low, min(low + length, block.stop)) for low in lows]
 
 
 def _squared_norm(array: NDArray[Any]) -> float:
-    fast = float(np.dot(array, array))
+    wide = array.dtype if array.dtype.itemsize >= 4 else np.dtype(np.float32)
+    fast = float(np.dot(array.astype(wide, copy=False), array.astype(wide, copy=False)))
     if np.isfinite(fast):
         return fast
-    wide = array.astype(np.float64)  # float32 squares overflow at 1e19 already
-    return float(np.dot(wide, wide))
+    double = array.astype(np.float64)  # float32 squares overflow at 1e19 already
+    return float(np.dot(double, double))

@@ -20,6 +20,7 @@ import numpy as np
 from strategies import Filtering, Weighting
 from strategies.gramian import squared_distances
 from strategies.updates import FloatArray
+from strategies.weightings.multi_krum import krum_scores
 from strategies.weightings.spectrum import top_direction
 
 
@@ -53,13 +54,13 @@ class PublishedNoRegret(Weighting):
         """Return the weights, zero for the updates that the Krum scores dropped."""
         distances = squared_distances(gramian)
         dropped = int(np.ceil(self.epsilon * len(gramian)))
-        scores = _krum_scores(np.sqrt(distances), dropped)
+        scores = krum_scores(np.sqrt(distances), dropped)
         kept = np.sort(np.argsort(scores, kind="stable")[: len(gramian) - dropped])
         inner, diameter = gramian[np.ix_(kept, kept)], distances[np.ix_(kept, kept)].max()
         m = len(kept)
         q, cap = np.ones(m), 1 / ((1 - self.epsilon) * m)
         for _ in range(int(2 * self.epsilon * m)):
-            eigenvalue, quasi_gradients = top_direction(inner, q / q.sum())
+            eigenvalue, quasi_gradients, _ = top_direction(inner, q / q.sum())
             if eigenvalue <= published_threshold(self.sigma, self.expansion):
                 break
             q = _force_to_cap(q * (1 - 0.5 * quasi_gradients / diameter), cap)
@@ -68,12 +69,33 @@ class PublishedNoRegret(Weighting):
         return weights
 
 
-def _krum_scores(distances: FloatArray, num_malicious: int) -> FloatArray:
-    """Sum each update's distances (not squared) to its ``m - f - 2`` nearest others."""
-    m = len(distances)
-    others = np.sort(distances, axis=1)[:, 1:]
-    scores: FloatArray = others[:, : max(m - num_malicious - 2, 0)].sum(axis=1)
-    return scores
+@dataclass(frozen=True)
+class PublishedKrum(Weighting):
+    """Krum as the authors' code computes it: scores are sums of distances that are not squared.
+
+    Parameters
+    ----------
+    num_malicious : int
+        f; at least 0.
+    bucket_size : int
+        Updates that are averaged beforehand, in the order they come in (their ``mom_krum``, median of
+        means). 1: none.
+    """
+
+    num_malicious: int
+    bucket_size: int = 1
+
+    def __call__(self, gramian: FloatArray) -> FloatArray:
+        """Return the mean's weights of the selected bucket."""
+        bucket = np.arange(len(gramian)) // self.bucket_size
+        member = (np.arange(bucket[-1] + 1)[:, None] == bucket).astype(np.float64)
+        averaging = member / member.sum(axis=1, keepdims=True)
+        products = averaging @ gramian @ averaging.T
+        # Two nearest neighbours tie: symmetric to the last digit, so that the first one is taken.
+        distances = squared_distances((products + products.T) / 2)
+        scores = krum_scores(np.sqrt(distances), self.num_malicious)
+        weights: FloatArray = averaging[int(np.argmin(scores))]
+        return weights
 
 
 def _force_to_cap(weights: FloatArray, cap: float) -> FloatArray:

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import Any
+
+from .centered_clipping import CenteredClipping
+from .coalition_filtering import CoalitionFiltering
 from .filtering import Filtering
+from .geometric_median import GeometricMedian
 from .mean import Mean
+from .mixing import Bucketing, NearestNeighborMixing
+from .multi_krum import MultiKrum
 from .no_regret import NoRegret
-from .weighting import Weighting
+from .weighting import Epsilon, Weighting
 
 WEIGHTINGS: dict[str, type[Weighting]] = {
     "mean": Mean,
+    "coalition-filtering": CoalitionFiltering,
     "filtering": Filtering,
     "no-regret": NoRegret,
+    "multi-krum": MultiKrum,
+    "geometric-median": GeometricMedian,
+    "centered-clipping": CenteredClipping,
 }
 
+RECOMMENDED = "coalition-filtering"
+"""The weighting of least error in every comparison so far (docs/estimators.md)."""
 
-def weighting_named(name: str, *, epsilon: float, **options: float | None) -> Weighting:
+
+def weighting_named(name: str, *, epsilon: Epsilon, **options: Any) -> Weighting:
     """Return the weighting of that name.
+
+    Epsilon goes to the weightings that have one; the others withstand any minority, or none.
 
     Raises
     ------
@@ -24,12 +41,33 @@ def weighting_named(name: str, *, epsilon: float, **options: float | None) -> We
     """
     if name not in WEIGHTINGS:
         raise ValueError(f"method must be one of {', '.join(WEIGHTINGS)}, got {name!r}")
-    if name == "mean":
-        return Mean(**options)
-    try:
-        return WEIGHTINGS[name](epsilon=epsilon, **options)  # type: ignore[call-arg]
-    except TypeError as problem:
-        raise ValueError(f"options of {name!r}: {problem}") from None
+    kind: Any = WEIGHTINGS[name]
+    known = {field.name for field in fields(kind)}
+    if "epsilon" in known:
+        options["epsilon"] = epsilon
+    unknown = sorted(set(options) - known)
+    if unknown:
+        raise ValueError(
+            f"options of {name!r} must be among {', '.join(sorted(known)) or 'none'}, "
+            f"got {', '.join(unknown)}"
+        )
+    weighting: Weighting = kind(**options)
+    return weighting
 
 
-__all__ = ["WEIGHTINGS", "Filtering", "Mean", "NoRegret", "Weighting", "weighting_named"]
+__all__ = [
+    "RECOMMENDED",
+    "WEIGHTINGS",
+    "Bucketing",
+    "CenteredClipping",
+    "CoalitionFiltering",
+    "Epsilon",
+    "Filtering",
+    "GeometricMedian",
+    "Mean",
+    "MultiKrum",
+    "NearestNeighborMixing",
+    "NoRegret",
+    "Weighting",
+    "weighting_named",
+]

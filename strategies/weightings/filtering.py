@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..updates import FloatArray
+from .copies import heard_once
 from .spectrum import top_direction
+from .suspicion import num_malicious
 from .threshold import stopping_threshold
-from .weighting import Weighting, check_epsilon
+from .weighting import Epsilon, Weighting, check_epsilon_or_auto
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,12 @@ class Filtering(Weighting):
 
     Parameters
     ----------
-    epsilon : float, default 0.2
+    epsilon : float or "auto", default 0.2
         The fraction of malicious clients to withstand; at least 0 and below 0.5.
     xi : float, optional
-        The covariance norm at which to stop, in squared units of the updates. By default it is
-        estimated (`stopping_threshold`).
+        The covariance norm at which to stop, in squared units of the updates. With it, this is the
+        paper's algorithm and nothing else. By default copies are merged first (`copies`), and the
+        threshold is estimated (`stopping_threshold`).
     max_iterations : int, optional
         Steps after which to stop in any case. By default ``2 floor(epsilon m)``, as the authors do:
         with more, honest clients are removed.
@@ -42,12 +45,12 @@ class Filtering(Weighting):
         For an argument out of its range.
     """
 
-    epsilon: float = 0.2
+    epsilon: Epsilon = 0.2
     xi: float | None = None
     max_iterations: int | None = None
 
     def __post_init__(self) -> None:
-        check_epsilon(self.epsilon)
+        check_epsilon_or_auto(self.epsilon)
         if self.xi is not None and not self.xi >= 0:
             raise ValueError(f"xi must be at least 0, got {self.xi}")
         if self.max_iterations is not None and self.max_iterations < 0:
@@ -55,18 +58,29 @@ class Filtering(Weighting):
 
     def __call__(self, gramian: FloatArray) -> FloatArray:
         """Return the weights that are left when the updates spread no more than honest ones."""
-        m = len(gramian)
-        xi = stopping_threshold(gramian, self.epsilon) if self.xi is None else self.xi
-        steps = 2 * int(self.epsilon * m) if self.max_iterations is None else self.max_iterations
-        q = np.full(m, 1 / m)
-        for _ in range(min(steps, m - 1)):
-            kept = np.flatnonzero(q)
-            eigenvalue, quasi_gradients = top_direction(gramian[np.ix_(kept, kept)], q[kept])
-            farthest = quasi_gradients.max()
-            if eigenvalue <= xi or farthest == 0:
-                break
-            remaining = q[kept] * (1 - quasi_gradients / farthest)
-            if remaining.sum() <= 0:
-                break
-            q[kept] = remaining / remaining.sum()
-        return q
+        f = num_malicious(self.epsilon, gramian)
+        epsilon = f / len(gramian) if self.epsilon == "auto" else self.epsilon
+        steps = 2 * int(epsilon * len(gramian)) if self.max_iterations is None else self.max_iterations
+        if self.xi is not None:
+            return filtered(gramian, self.xi, steps)
+        heard = heard_once(gramian, f)
+        xi = stopping_threshold(heard.gramian, heard.most_malicious)
+        return filtered(heard.gramian, xi, steps) @ heard.to_voices
+
+
+def filtered(gramian: FloatArray, xi: float, steps: int) -> FloatArray:
+    """Return what Algorithm 2 leaves of equal weights after ``steps`` steps, or once xi is reached."""
+    m = len(gramian)
+    q, vector = np.full(m, 1 / m), np.zeros(m)
+    for _ in range(min(steps, m - 1)):
+        kept = np.flatnonzero(q)
+        top = top_direction(gramian[np.ix_(kept, kept)], q[kept], vector[kept])
+        vector[kept] = top.vector
+        farthest = top.quasi_gradients.max()
+        if top.eigenvalue <= xi or farthest == 0:
+            break
+        remaining = q[kept] * (1 - top.quasi_gradients / farthest)
+        if remaining.sum() <= 0:
+            break
+        q[kept] = remaining / remaining.sum()
+    return q

@@ -14,9 +14,12 @@ import numpy as np
 
 from ..gramian import squared_distances
 from ..updates import FloatArray
+from .capped_simplex import project_onto_capped_simplex
+from .copies import heard_once
 from .spectrum import top_direction
+from .suspicion import num_malicious
 from .threshold import stopping_threshold
-from .weighting import Weighting, check_epsilon
+from .weighting import Epsilon, Weighting, check_epsilon_or_auto
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,12 @@ class NoRegret(Weighting):
 
     Parameters
     ----------
-    epsilon : float, default 0.2
+    epsilon : float or "auto", default 0.2
         The fraction of malicious clients to withstand; at least 0 and below 0.5.
     xi : float, optional
-        The covariance norm at which to stop, in squared units of the updates. By default it is
-        estimated (`stopping_threshold`).
+        The covariance norm at which to stop, in squared units of the updates. With it, this is the
+        paper's algorithm and nothing else. By default copies are merged first (`copies`), and the
+        threshold is estimated (`stopping_threshold`).
     eta : float, default 0.1
         Step size as a fraction of the largest quasi-gradient's inverse; above 0, at most 1.
     max_iterations : int, default 100
@@ -45,13 +49,13 @@ class NoRegret(Weighting):
         For an argument out of its range.
     """
 
-    epsilon: float = 0.2
+    epsilon: Epsilon = 0.2
     xi: float | None = None
     eta: float = 0.1
     max_iterations: int = 100
 
     def __post_init__(self) -> None:
-        check_epsilon(self.epsilon)
+        check_epsilon_or_auto(self.epsilon)
         if self.xi is not None and not self.xi >= 0:
             raise ValueError(f"xi must be at least 0, got {self.xi}")
         if not 0 < self.eta <= 1:
@@ -61,17 +65,26 @@ class NoRegret(Weighting):
 
     def __call__(self, gramian: FloatArray) -> FloatArray:
         """Return the weights; 0 for the updates that were dropped at the start."""
-        near = not_far_from_most(gramian, self.epsilon)
+        f = num_malicious(self.epsilon, gramian)
+        if self.xi is not None:
+            epsilon = f / len(gramian) if self.epsilon == "auto" else self.epsilon
+            return self._without_regret(gramian, epsilon, self.xi)
+        heard = heard_once(gramian, f)
+        xi = stopping_threshold(heard.gramian, heard.most_malicious)
+        epsilon = heard.most_malicious / len(heard.gramian)
+        return self._without_regret(heard.gramian, epsilon, xi) @ heard.to_voices
+
+    def _without_regret(self, gramian: FloatArray, epsilon: float, xi: float) -> FloatArray:
+        near = not_far_from_most(gramian, epsilon)
         inner = gramian[np.ix_(near, near)]
-        xi = stopping_threshold(inner, self.epsilon) if self.xi is None else self.xi
-        q = np.full(len(near), 1 / len(near))
+        q, vector = np.full(len(near), 1 / len(near)), None
         for _ in range(self.max_iterations):
-            eigenvalue, quasi_gradients = top_direction(inner, q)
+            eigenvalue, quasi_gradients, vector = top_direction(inner, q, vector)
             farthest = quasi_gradients.max()
             if eigenvalue <= xi or farthest == 0:
                 break
             stepped = q * (1 - self.eta * quasi_gradients / farthest)
-            q = project_onto_capped_simplex(stepped, 1 / ((1 - self.epsilon) * len(near)))
+            q = project_onto_capped_simplex(stepped, 1 / ((1 - epsilon) * len(near)))
         weights = np.zeros(len(gramian))
         weights[near] = q
         return weights
@@ -91,29 +104,3 @@ def not_far_from_most(gramian: FloatArray, epsilon: float) -> np.ndarray[tuple[i
     far_from = (distances > 2 * usual).sum(axis=1)
     near = np.flatnonzero(far_from <= 2 * epsilon * m)
     return near if len(near) else np.arange(m)
-
-
-def project_onto_capped_simplex(weights: FloatArray, cap: float) -> FloatArray:
-    """Return the point of ``{q : sum q = 1, 0 <= q <= cap}`` closest in relative entropy.
-
-    The minimiser of ``KL(q || weights)`` keeps the k largest at the cap and scales the others by one
-    common factor; k is the smallest number for which no scaled one exceeds the cap.
-
-    Parameters
-    ----------
-    weights : ndarray of shape (m,)
-        Non-negative, not all zero.
-    cap : float
-        At least 1 / m.
-    """
-    descending = np.argsort(-weights, kind="stable")
-    ordered = weights[descending]
-    tails = np.cumsum(ordered[::-1])[::-1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scales = (1 - cap * np.arange(len(weights))) / tails
-        feasible = (tails > 0) & (scales >= 0) & (scales * ordered <= cap * (1 + 1e-12))
-    k = int(np.argmax(feasible)) if feasible.any() else 0
-    projected: FloatArray = np.empty_like(weights)
-    projected[descending] = np.where(np.arange(len(weights)) < k, cap, scales[k] * ordered)
-    normalised: FloatArray = projected / projected.sum()
-    return normalised

@@ -14,9 +14,16 @@ quasi-gradients of Zhu, Jiao, Steinhardt, "Robust estimation via generalized qua
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..gramian import squared_distances
 from ..updates import FloatArray
+
+ITERATIVE_FROM = 300
+"""Rows from which on the top eigenpair alone is found faster than by LAPACK."""
 
 
 def centred(gramian: FloatArray, q: FloatArray) -> FloatArray:
@@ -25,7 +32,26 @@ def centred(gramian: FloatArray, q: FloatArray) -> FloatArray:
     return gramian - products[:, None] - products[None, :] + float(q @ products)
 
 
-def top_direction(gramian: FloatArray, q: FloatArray) -> tuple[float, FloatArray]:
+class TopDirection(NamedTuple):
+    """The largest eigenvalue of a weighted covariance, and how updates lie along its eigenvector.
+
+    Attributes
+    ----------
+    eigenvalue : float
+        ``||Cov_q||_2``, at least 0.
+    quasi_gradients : ndarray of shape (m,)
+        Squared distance of each update from the q-mean along the top eigenvector; zeros where the
+        covariance vanishes.
+    vector : ndarray of shape (m,)
+        ``u``, of length 1: what the next search starts from where weights change little.
+    """
+
+    eigenvalue: float
+    quasi_gradients: FloatArray
+    vector: FloatArray
+
+
+def top_direction(gramian: FloatArray, q: FloatArray, start: FloatArray | None = None) -> TopDirection:
     """Return the norm of the q-covariance and the quasi-gradients along its top eigenvector.
 
     Parameters
@@ -34,22 +60,58 @@ def top_direction(gramian: FloatArray, q: FloatArray) -> tuple[float, FloatArray
         Inner products of the updates.
     q : ndarray of shape (m,)
         Weights, ``q >= 0`` and ``sum q = 1``.
-
-    Returns
-    -------
-    eigenvalue : float
-        ``||Cov_q||_2``, at least 0.
-    quasi_gradients : ndarray of shape (m,)
-        Squared distance of each update from the q-mean along the top eigenvector; zeros where the
-        covariance vanishes.
+    start : ndarray of shape (m,), optional
+        A guess of ``u`` for an iterative solver, such as that of the last step.
     """
-    from scipy.linalg import eigh  # half of the library's import time, not needed before a round
-
-    m = len(q)
     roots = np.sqrt(q)
     around_mean = centred(gramian, q)
-    values, vectors = eigh(roots[:, None] * around_mean * roots[None, :], subset_by_index=(m - 1, m - 1))
-    eigenvalue = float(values[0])
+    eigenvalue, vector = top_eigenpair(roots[:, None] * around_mean * roots[None, :], start)
     if eigenvalue <= np.finfo(np.float64).eps * float(np.abs(np.diag(gramian)).max(initial=0.0)):
-        return max(eigenvalue, 0.0), np.zeros(m)
-    return eigenvalue, (around_mean @ (roots * vectors[:, 0])) ** 2 / eigenvalue
+        return TopDirection(max(eigenvalue, 0.0), np.zeros(len(q)), vector)
+    along = around_mean @ (roots * vector)
+    return TopDirection(eigenvalue, along**2 / eigenvalue, vector)
+
+
+def top_eigenpair(matrix: FloatArray, start: FloatArray | None = None) -> tuple[float, FloatArray]:
+    """Return the largest eigenvalue of a symmetric matrix and an eigenvector of length 1.
+
+    By LAPACK below `ITERATIVE_FROM` rows. Above, by Lanczos iterations to full precision from the
+    start, or else from the column of the largest diagonal entry.
+    """
+    from scipy.linalg import eigh  # half of the library's import time, not needed before a round
+    from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+
+    m = len(matrix)
+    if m >= ITERATIVE_FROM and matrix.any():
+        guess = matrix[:, int(np.argmax(np.diag(matrix)))]
+        if start is not None and start.any():
+            guess = start
+        try:
+            values, vectors = eigsh(matrix, k=1, which="LA", v0=guess, maxiter=50 * m)
+            return float(values[0]), vectors[:, 0]
+        except ArpackNoConvergence:
+            pass  # LAPACK takes longer, but always gets there
+    values, vectors = eigh(matrix, subset_by_index=(m - 1, m - 1))
+    return float(values[0]), vectors[:, 0]
+
+
+def distances_from_mean(gramian: FloatArray, q: FloatArray) -> FloatArray:
+    """Return the (m,) Euclidean distances of the updates from their q-mean."""
+    distances: FloatArray = np.sqrt(np.maximum(np.diag(centred(gramian, q)), 0.0))
+    return distances
+
+
+def medoid(distances: FloatArray) -> int:
+    """Return the update whose median distance to the others is smallest."""
+    return int(np.argmin(np.median(distances, axis=1)))
+
+
+def of_comparable_length(gramian: FloatArray) -> NDArray[np.intp]:
+    """Return the updates that are not so far out that rounding errors of theirs swamp the others.
+
+    Those within 100,000 times the median distance from the medoid: beyond, what is left of the others'
+    distances after centring has fewer than six digits.
+    """
+    distances = np.sqrt(squared_distances(gramian))
+    from_medoid = distances[medoid(distances)]
+    return np.flatnonzero(from_medoid <= 1e5 * np.median(from_medoid))

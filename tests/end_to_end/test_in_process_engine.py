@@ -16,9 +16,13 @@ from pawbrofl_app.in_process_engine import InProcessGrid
 from .test_simulation import SMALL, records_of, run
 
 
-def test_the_numbers_are_those_of_the_ray_engine(tmp_path: Path) -> None:
-    run(tmp_path / "ray", f"{SMALL} figures=false")
-    settings = f"{SMALL} figures=false results-dir='{tmp_path / 'in-process'}'"
+@pytest.mark.parametrize(
+    "attack", ["dba", "alie+additive-noise(strength=0.5)+colluding-report"], ids=["default", "colluding"]
+)
+def test_the_numbers_are_those_of_the_ray_engine(attack: str, tmp_path: Path) -> None:
+    settings = f"{SMALL} figures=false attack='{attack}'"
+    run(tmp_path / "ray", settings)
+    settings += f" results-dir='{tmp_path / 'in-process'}'"
     assert main(["run", "--engine", "in-process", "--run-config", settings]) == 0
     pairs = zip(records_of(tmp_path / "ray"), records_of(tmp_path / "in-process"), strict=True)
     for ray, in_process in pairs:

@@ -41,7 +41,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     model: Callable[..., nn.Module] = lambda *_: TinyNetwork()  # noqa: E731
     monkeypatch.setattr(server_app, "initial_model", model)
     monkeypatch.setattr(server_app, "evaluate", evaluate)
-    monkeypatch.setattr(client_app, "ConvolutionalNetwork", TinyNetwork)
+    monkeypatch.setitem(client_app.NETWORKS, "cnn", TinyNetwork)
     return sizes
 
 

@@ -119,6 +119,7 @@ def test_the_table_has_means_and_spreads_over_the_seeds() -> None:
             "largest_gap": 0.1,
             "precision": np.nan,
             "recall": 1.0,
+            "malicious_weight": 0.0,
         }
     )
     lines = as_markdown(over_seeds(cells, ["aggregator", "mu"])).splitlines()

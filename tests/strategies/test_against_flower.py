@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from flwr.common import ndarrays_to_parameters
 
-import strategies
-from strategies import Adam, Mean, Momentum
+from strategies import Adam, Mean, Momentum, MultiKrum
 
 from .one_round import AggregateFit, AggregateTrain, Model, Reply
 from .test_pawbrofl_strategy import START, honest_replies
@@ -92,13 +91,12 @@ def test_mean_with_adam_is_fedadam_before_its_bias_correction() -> None:
         np.testing.assert_allclose((a - before) * correction, b - before, rtol=1e-4)
 
 
-@pytest.mark.skipif(not hasattr(strategies, "MultiKrum"), reason="MultiKrum is not there yet")
 @pytest.mark.parametrize("num_selected", [1, 3])
 def test_multi_krum_is_flowers(num_selected: int) -> None:
     start, replies = start_and_replies()
     for reply in replies[:2]:
         reply.model = [np.asarray(a) + 5 for a in reply.model]
-    weighting = strategies.MultiKrum(epsilon=0.2, num_selected=num_selected)  # type: ignore[attr-defined]
+    weighting = MultiKrum(epsilon=0.2, num_selected=num_selected)
     options: dict[str, Any] = {"weighting": weighting, "performance": None}
     theirs = AggregateTrain(
         flwr.serverapp.strategy.MultiKrum(

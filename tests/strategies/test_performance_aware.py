@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies import PerformanceAware
-from strategies.performance_aware import weighted_quantile
+from strategies import Mean, PerformanceAware, aggregate
+from strategies.performance_aware import bounded_reports, weighted_median
 
 Q = np.array([0.4, 0.3, 0.2, 0.1, 0.0])
 GAPS = np.array([0.1, 0.5, 0.2, 2.0, 9.0])
@@ -68,11 +68,34 @@ def test_a_lie_of_any_size_gains_what_the_largest_honest_report_would(lie: float
     assert weights[0] <= weights[1:].max()
 
 
-def test_the_bound_is_a_quantile_by_robust_weight() -> None:
-    values, weights = np.array([3.0, 1.0, 2.0]), np.array([0.2, 0.5, 0.3])
-    assert weighted_quantile(values, weights, 0.5) == 1.0
-    assert weighted_quantile(values, weights, 0.8) == 2.0
-    assert weighted_quantile(values, weights, 1.0) == 3.0
+def test_reports_are_cut_at_what_all_but_epsilon_of_the_clients_stay_within() -> None:
+    reports = np.array([0.3, -0.1, 5.0, 0.2, 0.1])
+    np.testing.assert_array_equal(bounded_reports(reports, 0.2), [0.3, 0.0, 0.3, 0.2, 0.1])
+    np.testing.assert_array_equal(bounded_reports(reports, 0.0), [0.3, 0.0, 5.0, 0.2, 0.1])
+    np.testing.assert_array_equal(bounded_reports(reports, 0.4), [0.2, 0.0, 0.2, 0.2, 0.1])
+
+
+@given(
+    honest=st.lists(st.floats(-1, 10), min_size=8, max_size=8),
+    lies=st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=2, max_size=2),
+)
+def test_no_lie_of_epsilon_m_clients_counts_more_than_the_largest_honest_report(
+    honest: list[float], lies: list[float]
+) -> None:
+    bounded = bounded_reports(np.array(honest + lies), epsilon=0.2)
+    assert np.nanmax(bounded) <= max(0.0, *honest)
+
+
+def test_the_median_is_by_weight() -> None:
+    values = np.array([3.0, 1.0, 2.0])
+    assert weighted_median(values, np.array([0.2, 0.5, 0.3])) == 1.0
+    assert weighted_median(values, np.array([0.2, 0.4, 0.4])) == 2.0
+    assert weighted_median(values, np.array([0.6, 0.2, 0.2])) == 3.0
+
+
+def test_a_report_that_is_no_number_only_adds_to_those_that_lie() -> None:
+    bounded = bounded_reports(np.array([0.5, np.nan, 0.1, 0.2, np.inf]), epsilon=0.2)
+    np.testing.assert_array_equal(bounded, [0.5, np.nan, 0.1, 0.2, np.nan])
 
 
 @pytest.mark.parametrize("m", [2, 20, 500])
@@ -86,3 +109,45 @@ def test_by_default_a_gap_larger_by_one_counts_e_times_as_much(m: int) -> None:
 def test_mu_must_be_positive(mu: float) -> None:
     with pytest.raises(ValueError, match="mu must be above 0"):
         PerformanceAware(mu=mu)
+
+
+@pytest.mark.parametrize("max_tilt", [0.9, math.inf, math.nan])
+def test_max_tilt_must_be_at_least_1(max_tilt: float) -> None:
+    with pytest.raises(ValueError, match="max_tilt must be at least 1 and finite"):
+        PerformanceAware(max_tilt=max_tilt)
+
+
+def test_preferences_multiply_the_robust_weights() -> None:
+    preferences = [1.0, 2.0, 0.0, 1.0, 1.0]
+    preferred = Q * preferences / (Q @ preferences)
+    tilted = PerformanceAware(mu=0.1, bound_reports=False, preferences=preferences)(Q, GAPS)
+    expected = PerformanceAware(mu=0.1, bound_reports=False)(preferred, GAPS)
+    np.testing.assert_allclose(tilted, expected, rtol=1e-12)
+    untilted = PerformanceAware(preferences=preferences)(Q, [math.nan] * 5)
+    np.testing.assert_allclose(untilted, preferred, rtol=1e-12)
+
+
+def test_preferences_by_name_follow_the_clients_and_are_nobody_s_where_two_claim_them() -> None:
+    tilt = PerformanceAware(preferences={"7": 3.0, "9": 0.5})
+    assert tilt.at_round(1, ["9", "8", "7"]).preferences == [0.5, 1.0, 3.0]
+    assert tilt.at_round(1, ["7", "9", "7"]).preferences == [1.0, 0.5, 1.0]
+    with pytest.raises(ValueError, match="bound to clients with at_round"):
+        tilt(Q, GAPS)
+
+
+def test_preferences_keep_to_their_clients_where_an_update_is_left_out() -> None:
+    updates = np.array([[1.0, 0.0], [np.nan, 0.0], [0.0, 1.0]])
+    tilt = PerformanceAware(mu=1e9, preferences=[1.0, 5.0, 3.0])
+    weights = aggregate(updates, Mean(), [0.1, 0.1, 0.1], tilt).weights
+    assert weights[2] / weights[0] == pytest.approx(3)
+
+
+@pytest.mark.parametrize("preferences", [[1.0, -1.0], {"a": math.inf}])
+def test_preferences_must_not_be_negative(preferences: list[float] | dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="preferences must be at least 0 and finite"):
+        PerformanceAware(preferences=preferences)
+
+
+def test_there_is_a_preference_for_each_client() -> None:
+    with pytest.raises(ValueError, match="one number for each of 5 clients, got 2"):
+        PerformanceAware(preferences=[1.0, 2.0])(Q, GAPS)

@@ -1,0 +1,64 @@
+"""Several attacks at one client, one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .attack import Attack, Update
+from .knowledge import Knowledge
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from clients.local_training import TrainingReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class CombinedAttack(Attack):
+    """Applies attacks in order, each to what the one before left, and each in its own rounds.
+
+    Parameters
+    ----------
+    attacks : tuple of Attack
+        At least one.
+    """
+
+    attacks: tuple[Attack, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.attacks:
+            raise ValueError("attacks must hold at least one attack, got none")
+
+    def active(self, server_round: int) -> bool:
+        """Return whether a round is one of any of the attacks'."""
+        return any(attack.active(server_round) for attack in self.attacks)
+
+    def in_round(self, server_round: int) -> Attack | None:
+        """Return the attacks whose round it is."""
+        active = tuple(attack for attack in self.attacks if attack.active(server_round))
+        return CombinedAttack(attacks=active) if active else None
+
+    @property
+    def poisons_data(self) -> bool:
+        """Whether any of the attacks changes the batches."""
+        return any(attack.poisons_data for attack in self.attacks)
+
+    def poison_batch(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Apply every attack to the batch."""
+        for attack in self.attacks:
+            images, labels = attack.poison_batch(images, labels)
+        return images, labels
+
+    def poison_update(self, update: Update, knowledge: Knowledge) -> Update:
+        """Apply every attack to the update."""
+        for attack in self.attacks:
+            update = attack.poison_update(update, knowledge)
+        return update
+
+    def falsify_report(self, report: TrainingReport, knowledge: Knowledge) -> TrainingReport:
+        """Apply every attack to the report."""
+        for attack in self.attacks:
+            report = attack.falsify_report(report, knowledge)
+        return report

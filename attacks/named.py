@@ -1,0 +1,102 @@
+"""Attacks as a run asks for them: by name, with parameters, several at the same clients.
+
+``"dba"`` is one attack, ``"sign-flip(scale=2)+inflated-report"`` two. Parameters that are not given in
+brackets take the run's setting of the same name, or else their default.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from .attack import Attack
+from .combined import CombinedAttack
+from .registry import ATTACKS
+
+NO_ATTACK = "none"
+
+
+def make_attack(attack: str, settings: Mapping[str, Any]) -> Attack:
+    """Return the attack of one malicious client.
+
+    Parameters
+    ----------
+    attack : str
+        Names of `ATTACKS` joined by ``+``, each with parameters in brackets where wanted.
+    settings : mapping of str to object
+        What parameters of these names are where they are not given; others are ignored.
+
+    Raises
+    ------
+    ValueError
+        For an unknown attack or parameter, or a value out of its range.
+    """
+    attacks = tuple(_make_one(name, given, settings) for name, given in parse(attack))
+    return attacks[0] if len(attacks) == 1 else CombinedAttack(attacks=attacks)
+
+
+def parse(attack: str) -> list[tuple[str, dict[str, str]]]:
+    """Split a text such as ``"sign-flip(scale=2)+nan-report"`` into names and parameters as given.
+
+    Raises
+    ------
+    ValueError
+        For a text of another form, or an unknown attack.
+    """
+    parts = []
+    for part in re.split(r"\+(?![^(]*\))", attack):
+        found = re.fullmatch(r"([a-z-]+)(?:\(([^()]*)\))?", part.strip())
+        if found is None:
+            raise ValueError(
+                f"attack must be names joined by '+', such as 'dba' or "
+                f"'sign-flip(scale=2)+inflated-report', got {attack!r}"
+            )
+        name, brackets = found.group(1), found.group(2)
+        if name not in ATTACKS:
+            near = difflib.get_close_matches(name, ATTACKS, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise ValueError(
+                f"attack must be one of {NO_ATTACK}, {', '.join(ATTACKS)}, or some of them joined by "
+                f"'+', got {name!r}{hint}"
+            )
+        parts.append((name, _parameters(name, brackets)))
+    return parts
+
+
+def _parameters(name: str, brackets: str | None) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for pair in (brackets or "").split(","):
+        key, equals, value = (text.strip() for text in pair.partition("="))
+        if not pair.strip():
+            continue
+        if not equals or key not in ATTACKS[name].parameters:
+            known = ", ".join(ATTACKS[name].parameters)
+            raise ValueError(f"{name} takes parameters such as name=value of {known}; got {pair!r}")
+        given[key] = value
+    return given
+
+
+def _make_one(name: str, given: Mapping[str, str], settings: Mapping[str, Any]) -> Attack:
+    values: dict[str, Any] = {}
+    for field in fields(ATTACKS[name].make):
+        if field.name in given:
+            values[field.name] = _value(name, field.name, str(field.type), given[field.name])
+        elif field.name in settings:
+            values[field.name] = settings[field.name]
+    try:
+        return ATTACKS[name].make(**values)
+    except ValueError as problem:
+        raise ValueError(f"attack {name}: {problem}") from None
+
+
+def _value(attack: str, name: str, kind: str, text: str) -> int | float | str:
+    if kind == "str":
+        return text
+    try:
+        return int(text) if kind.startswith("int") else float(text)
+    except ValueError:
+        expected = "a whole number" if kind.startswith("int") else "a number"
+        raise ValueError(f"attack {attack}: {name} must be {expected}, got {text!r}") from None

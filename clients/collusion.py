@@ -1,0 +1,101 @@
+"""What malicious clients know of each other, and of the honest trainings that they can recompute.
+
+In a federation clients run apart, at any time and in any order. Attackers that share their data can all
+recompute each other's honest training, as it follows from the model, the round, the data and the run's
+seed. So no message between them is needed and nothing depends on which of them runs first. Within a
+process each honest training of a round is computed once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from attacks import HonestTraining, Knowledge
+
+from .benign import BenignClient, NDArrays
+
+_RANDOM_OF_ATTACK = 1
+"""Last word of the seed of an attack's random numbers: they are not those of the batches."""
+
+
+@dataclass(frozen=True)
+class Collusion:
+    """A malicious client's place among the others.
+
+    Parameters
+    ----------
+    attacker : int
+        Its number among the malicious clients, from 0.
+    num_attackers, num_clients : int
+        How many malicious clients and how many clients there are.
+    known_clients : callable, optional
+        Returns, as benign clients, all whose data the attackers have, in one order for all attackers:
+        the malicious ones, or all benign ones for omniscient attackers. By default this client alone.
+    """
+
+    attacker: int = 0
+    num_attackers: int = 1
+    num_clients: int = 1
+    known_clients: Callable[[], Sequence[BenignClient]] | None = None
+
+    def knowledge(self, own: BenignClient, parameters: NDArrays, server_round: int) -> Knowledge:
+        """Return what the attacker knows in a round in which it received these parameters."""
+
+        def own_honest_training() -> HonestTraining:
+            return honest_training(own, parameters, server_round)
+
+        def honest_trainings() -> list[HonestTraining]:
+            known = [own] if self.known_clients is None else self.known_clients()
+            return [honest_training(client, parameters, server_round) for client in known]
+
+        words = [own.seed, server_round, own.partition_id, _RANDOM_OF_ATTACK]
+        return Knowledge(
+            server_round=server_round,
+            attacker=self.attacker,
+            num_attackers=self.num_attackers,
+            num_clients=self.num_clients,
+            random=np.random.default_rng(words),
+            own_honest_training=own_honest_training,
+            honest_trainings=honest_trainings,
+        )
+
+
+_round_key = b""
+_trainings: dict[bytes, HonestTraining] = {}
+
+
+def honest_training(client: BenignClient, parameters: NDArrays, server_round: int) -> HonestTraining:
+    """Return what a client would honestly send, from memory if this process has computed it before.
+
+    Only the trainings from one global model are kept.
+    """
+    global _round_key, _trainings
+    round_key = _digest(server_round, client.seed, *parameters)
+    if round_key != _round_key:
+        _round_key, _trainings = round_key, {}
+    trainings = _trainings
+    key = _digest(
+        round_key,
+        client.partition_id,
+        client.training,
+        client.make_model,
+        client.inputs.cpu().numpy(),
+        client.labels.cpu().numpy(),
+    )
+    if key not in trainings:
+        trained, report = client.honest_training(parameters, server_round)
+        update = [before - after for before, after in zip(parameters, trained, strict=True)]
+        trainings[key] = HonestTraining(update, report)
+    return trainings[key]
+
+
+def _digest(*parts: object) -> bytes:
+    content = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        whole = part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode()
+        content.update(len(whole).to_bytes(8, "big") + whole)
+    return content.digest()

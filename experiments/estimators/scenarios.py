@@ -1,0 +1,158 @@
+"""Client updates to compare estimators on: kinds of honest noise, and attacks that know it.
+
+All honest updates share a mean of length 1. Their noise has length 1 on average as well, so one in 100
+coordinates or one in a million makes no difference to how hard a case is; how the noise is spread does.
+An attack sees all honest updates and returns its own rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from strategies.updates import FloatArray
+
+Noise = Callable[[int, int, np.random.Generator], FloatArray]
+Attack = Callable[[FloatArray, int, np.random.Generator], FloatArray]
+
+
+def honest_updates(kind: str, m: int, d: int, random: np.random.Generator) -> FloatArray:
+    """Draw (m, d) honest updates of one of the kinds of `NOISE`."""
+    mean = _unit(random.normal(size=d))
+    rows: FloatArray = mean + NOISE[kind](m, d, random)
+    return rows
+
+
+def _unit(vector: ArrayLike) -> FloatArray:
+    unit: FloatArray = np.asarray(vector) / np.linalg.norm(vector)
+    return unit
+
+
+def _even(m: int, d: int, random: np.random.Generator) -> FloatArray:
+    noise: FloatArray = random.normal(size=(m, d)) / np.sqrt(d)
+    return noise
+
+
+def _few_directions(m: int, d: int, random: np.random.Generator) -> FloatArray:
+    scale = _unit((1 + np.arange(d)) ** -0.75)
+    noise: FloatArray = random.normal(size=(m, d)) * scale
+    return noise
+
+
+def _clusters(m: int, d: int, random: np.random.Generator) -> FloatArray:
+    centres = random.normal(size=(10, d)) / np.sqrt(d)
+    noise: FloatArray = 0.9 * centres[random.integers(10, size=m)] + 0.44 * _even(m, d, random)
+    return noise
+
+
+def _heavy_tails(m: int, d: int, random: np.random.Generator) -> FloatArray:
+    lengths = np.sqrt(3 / random.chisquare(3, size=m) / 3)
+    noise: FloatArray = _few_directions(m, d, random) * lengths[:, None]
+    return noise
+
+
+def _uneven_lengths(m: int, d: int, random: np.random.Generator) -> FloatArray:
+    noise: FloatArray = _even(m, d, random) * random.lognormal(-0.125, 0.5, size=m)[:, None]
+    return noise
+
+
+NOISE: Mapping[str, Noise] = {
+    "even": _even,
+    "few directions": _few_directions,
+    "clusters": _clusters,
+    "heavy tails": _heavy_tails,
+    "uneven lengths": _uneven_lengths,
+}
+
+
+def _fresh_noise(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
+    """Draw noise like the honest clients': random combinations of their deviations."""
+    deviations = honest - honest.mean(axis=0)
+    noise: FloatArray = random.normal(size=(k, len(honest))) @ deviations / np.sqrt(len(honest))
+    return noise
+
+
+def _shifted(distance: float, noise: float) -> Attack:
+    """Attack along one random direction, with so much of the honest clients' noise."""
+
+    def rows(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
+        direction = _unit(random.normal(size=honest.shape[1]))
+        shift = honest.mean(axis=0) + distance * direction
+        return np.asarray(shift + noise * _fresh_noise(honest, k, random))
+
+    return rows
+
+
+def _scaled_mean(factor: float, noise: float) -> Attack:
+    """Inner-product manipulation (Xie, Koyejo, Gupta, UAI 2019), with noise or as copies."""
+
+    def rows(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
+        return np.asarray(factor * honest.mean(axis=0) + noise * _fresh_noise(honest, k, random))
+
+    return rows
+
+
+def _little(deviations: float, noise: float) -> Attack:
+    """Move every coordinate by some deviations (Baruch et al., "A little is enough", NeurIPS 2019)."""
+
+    def rows(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
+        shift = honest.mean(axis=0) - deviations * honest.std(axis=0)
+        return np.asarray(shift + noise * _fresh_noise(honest, k, random))
+
+    return rows
+
+
+def _min_max(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
+    """Go as far as two honest updates are apart (Shejwalkar, Houmansadr, NDSS 2021)."""
+    mean, spread = honest.mean(axis=0), honest.std(axis=0)
+    widest = max(np.linalg.norm(honest - row, axis=1).max() for row in honest)
+    low, high = 0.0, 50.0
+    for _ in range(30):
+        middle = (low + high) / 2
+        reach = np.linalg.norm(honest - (mean - middle * spread), axis=1).max()
+        low, high = (middle, high) if reach <= widest else (low, middle)
+    return np.tile(mean - low * spread, (k, 1))
+
+
+def _sign_flip(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
+    return -honest[random.integers(len(honest), size=k)]
+
+
+def _far(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
+    return random.normal(size=(k, honest.shape[1])) * 100
+
+
+def _mimic(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
+    """Repeat one honest client (Karimireddy, He, Jaggi, ICLR 2022)."""
+    return np.tile(honest[0], (k, 1))
+
+
+def _two_groups(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
+    first, second = _shifted(1.5, 0.5), _shifted(1.5, 0.5)
+    return np.vstack([first(honest, k // 2, random), second(honest, k - k // 2, random)])
+
+
+def _along_the_widest(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
+    """Hide where honest clients vary most: two deviations along their first principal direction."""
+    deviations = honest - honest.mean(axis=0)
+    _, values, directions = np.linalg.svd(deviations, full_matrices=False)
+    shift = 2 * values[0] / np.sqrt(len(honest)) * directions[0]
+    return np.asarray(honest.mean(axis=0) + shift + 0.7 * _fresh_noise(honest, k, random))
+
+
+ATTACKS: Mapping[str, Attack] = {
+    "far": _far,
+    "sign flip": _sign_flip,
+    "shift, copies": _shifted(1.5, 0.0),
+    "shift, noisy": _shifted(1.0, 1.0),
+    "inner product, copies": _scaled_mean(-0.5, 0.0),
+    "inner product, noisy": _scaled_mean(-1.0, 1.0),
+    "a little, copies": _little(1.0, 0.0),
+    "a little, noisy": _little(1.0, 0.5),
+    "min-max": _min_max,
+    "mimic": _mimic,
+    "two groups": _two_groups,
+    "along the widest": _along_the_widest,
+}

@@ -1,0 +1,82 @@
+"""Flower's own robust strategies, to compare with: coordinate-wise median and trimmed mean.
+
+They have neither weights per client nor a tilt; the records hold NaN where PAwBRoFL's have weights, and
+nobody is judged.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from flwr.common import FitIns, FitRes, Parameters, Scalar
+from flwr.server.client_manager import ClientManager
+from flwr.server.client_proxy import ClientProxy
+from flwr.server.strategy import FedAvg, FedMedian, FedTrimmedAvg
+
+from strategies.client_replies import reported_gap
+from strategies.diagnostics import ClientDiagnostics, OnRound, RoundDiagnostics
+
+from .client_sampling import CLIENT_ID_KEY
+from .run_config import RunConfig
+
+
+class _Recorded(FedAvg):
+    """Tells of every round what PAwBRoFL would, as far as there is anything to tell."""
+
+    def __init__(self, *, on_round: OnRound, **options: Any) -> None:
+        super().__init__(**options)
+        self._on_round = on_round
+        self._sent_at = 0.0
+
+    def configure_fit(
+        self, server_round: int, parameters: Parameters, client_manager: ClientManager
+    ) -> list[tuple[ClientProxy, FitIns]]:
+        """Wait for all clients, as PAwBRoFL does, and sample."""
+        client_manager.num_available()
+        client_manager.wait_for(self.min_available_clients, timeout=86400)
+        self._sent_at = time.perf_counter()
+        return super().configure_fit(server_round, parameters, client_manager)
+
+    def aggregate_fit(
+        self,
+        server_round: int,
+        results: list[tuple[ClientProxy, FitRes]],
+        failures: list[tuple[ClientProxy, FitRes] | BaseException],
+    ) -> tuple[Parameters | None, dict[str, Scalar]]:
+        """Aggregate, in the clients' order, and tell of the round."""
+        received_at = time.perf_counter()
+        results = sorted(results, key=lambda reply: int(reply[1].metrics[CLIENT_ID_KEY]))
+        aggregated = super().aggregate_fit(server_round, results, failures)
+        now = time.perf_counter()
+        clients = tuple(
+            ClientDiagnostics(
+                client=str(result.metrics[CLIENT_ID_KEY]),
+                robust_weight=math.nan,
+                weight=math.nan,
+                loss_gap=reported_gap(result.metrics, "loss_gap"),
+                judged_malicious=False,
+                num_examples=result.num_examples,
+            )
+            for _, result in results
+        )
+        self._on_round(
+            RoundDiagnostics(server_round, clients, received_at - self._sent_at, now - received_at)
+        )
+        return aggregated
+
+
+class RecordedMedian(_Recorded, FedMedian):
+    """Flower's coordinate-wise median."""
+
+
+class RecordedTrimmedAverage(_Recorded, FedTrimmedAvg):
+    """Flower's coordinate-wise trimmed mean."""
+
+
+def baseline(config: RunConfig, on_round: OnRound, options: dict[str, Any]) -> FedAvg:
+    """Return the baseline that ``aggregator`` names; the trimmed mean trims epsilon at either end."""
+    if config.aggregator == "fed-median":
+        return RecordedMedian(on_round=on_round, **options)
+    return RecordedTrimmedAverage(on_round=on_round, beta=config.epsilon, **options)

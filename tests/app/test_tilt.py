@@ -1,0 +1,76 @@
+"""The tilt that the settings describe, and Flower's strategies to compare with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pawbrofl_app.in_process_engine import run_in_process
+from pawbrofl_app.run_config import BASELINES, RunConfig
+from pawbrofl_app.tilt import tilt_of
+from strategies import CosineMu, EffectiveClients, PerformanceAware
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, PerformanceAware(mu=0.05, epsilon=0.2, max_tilt=2.0)),
+        ({"performance-aware": False}, None),
+        ({"mu-schedule": "cosine", "mu-end": 0.01}, PerformanceAware(CosineMu(0.05, 0.01, 20))),
+        (
+            {"mu-schedule": "effective-clients", "effective-clients": 7, "max-tilt": 30},
+            PerformanceAware(EffectiveClients(7), max_tilt=30),
+        ),
+        ({"bound-reports": False, "epsilon": 0.1}, PerformanceAware(0.05, 0.1, bound_reports=False)),
+        (
+            {"preferences": "3=2, 11=0.5"},
+            PerformanceAware(0.05, preferences={"3": 2.0, "11": 0.5}),
+        ),
+    ],
+)
+def test_settings_make_a_tilt(
+    settings: dict[str, Any], expected: PerformanceAware | None, defaults: dict[str, Any]
+) -> None:
+    assert tilt_of(RunConfig.parse(defaults | settings)) == expected
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"aggregator": name} for name in BASELINES),
+        {"mu-schedule": "exponential", "gap-measure": "validation", "preferences": "0=3"},
+        {"mu-schedule": "effective-clients", "effective-clients": 5, "gap-measure": "gradient-norm"},
+        {"attack": "alie+colluding-report", "omniscient-attackers": True},
+    ],
+    ids=str,
+)
+def test_they_run(settings: dict[str, Any], defaults: dict[str, Any], tmp_path: Any) -> None:
+    small = {"network": "perceptron", "num-rounds": 2, "local-epochs": 1, "num-clients": 6}
+    folder = tmp_path / "run"
+    out = {"figures": False, "results-dir": str(folder)}
+    run_in_process(RunConfig.parse(defaults | small | settings | out))
+    rounds, clients = pd.read_csv(folder / "rounds.csv"), pd.read_csv(folder / "clients.csv")
+    assert rounds["round"].tolist() == [0, 1, 2]
+    assert rounds["test_accuracy"].iloc[-1] > 0.2
+    assert len(clients) == 12
+    weighed = settings.get("aggregator") not in BASELINES
+    assert clients["weight"].notna().all() if weighed else clients["weight"].isna().all()
+    assert clients["loss_gap"].notna().all()
+
+
+def test_preferences_and_schedules_reach_the_clients_they_name(
+    defaults: dict[str, Any], tmp_path: Any
+) -> None:
+    small = {"network": "perceptron", "num-rounds": 2, "local-epochs": 1, "num-clients": 6}
+    out = {"figures": False, "results-dir": str(tmp_path / "run"), "attack": "none"}
+    weak = {"aggregator": "mean", "preferences": "4=3", "mu": 1e9, "mu-end": 1e-6}
+    schedule = {"mu-schedule": "linear", "max-tilt": 10.0}
+    run_in_process(RunConfig.parse(defaults | small | out | weak | schedule))
+    weights = pd.read_csv(tmp_path / "run" / "clients.csv").pivot_table(
+        index="round", columns="client", values="weight"
+    )
+    ratios = weights.div(weights[0], axis=0)
+    assert ratios.loc[1].tolist() == pytest.approx([1, 1, 1, 1, 3, 1])
+    assert weights.loc[2, 4] / weights.loc[2].sum() > 3 / 8 * 1.5, "the end of the schedule tilts"

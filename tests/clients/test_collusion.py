@@ -1,0 +1,120 @@
+"""What malicious clients know of each other does not depend on who runs where, when, or first."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from attacks import ATTACKS, make_attack
+from clients import LocalTraining, collusion
+from clients.benign import BenignClient, NDArrays
+from clients.collusion import Collusion
+from clients.malicious import MaliciousClient
+from clients.model_arrays import arrays_of
+
+TRAINING = LocalTraining(epochs=1, batch_size=5, learning_rate=0.1)
+NUM_CLIENTS, MALICIOUS, SEED = 6, [1, 4], 7
+
+
+def make_model() -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10), nn.BatchNorm1d(10))
+
+
+def samples_of(client: int) -> tuple[Tensor, Tensor]:
+    random = torch.Generator().manual_seed(client)
+    return torch.rand(20, 1, 28, 28, generator=random), torch.arange(20) % 10
+
+
+def benign(client: int) -> BenignClient:
+    return BenignClient(make_model, *samples_of(client), TRAINING, partition_id=client, seed=SEED)
+
+
+def malicious(client: int, attack: str, known: list[int]) -> MaliciousClient:
+    attacker = MALICIOUS.index(client)
+    return MaliciousClient(
+        make_model,
+        *samples_of(client),
+        TRAINING,
+        partition_id=client,
+        seed=SEED,
+        attack=make_attack(attack, {"attacker": attacker}),
+        collusion=Collusion(attacker, 2, NUM_CLIENTS, lambda: [benign(one) for one in known]),
+    )
+
+
+def fit(client: BenignClient, server_round: int = 1) -> tuple[NDArrays, dict[str, object]]:
+    arrays, _, metrics = client.fit(arrays_of(make_model()), {"server_round": server_round})
+    return arrays, dict(metrics)
+
+
+def forget() -> None:
+    """Forget all trainings, as in another process."""
+    collusion._trainings = {}
+
+
+@pytest.mark.parametrize("attack", list(ATTACKS))
+def test_what_is_sent_does_not_depend_on_who_ran_before(attack: str) -> None:
+    forget()
+    alone = fit(malicious(4, attack, MALICIOUS))
+    fit(malicious(1, attack, MALICIOUS))
+    fit(benign(0))
+    after_others = fit(malicious(4, attack, MALICIOUS))
+    for once, again in zip(alone[0], after_others[0], strict=True):
+        np.testing.assert_array_equal(once, again)
+    assert str(alone[1]) == str(after_others[1])
+
+
+def test_attackers_know_what_their_fellows_would_honestly_send() -> None:
+    sent = fit(malicious(1, "ipm(strength=1)", MALICIOUS))[0]
+    received = arrays_of(make_model())
+    trained = [fit(benign(client))[0] for client in MALICIOUS]
+    for k, array in enumerate(sent[:2]):
+        mean = np.mean([received[k] - arrays[k] for arrays in trained], axis=0)
+        np.testing.assert_allclose(array - received[k], mean, atol=1e-6)
+
+
+def test_omniscient_attackers_know_the_benign_clients() -> None:
+    known = [client for client in range(NUM_CLIENTS) if client not in MALICIOUS]
+    one, other = (fit(malicious(client, "mimic(victim=2)", known))[0] for client in MALICIOUS)
+    victim = fit(benign(known[2]))[0]
+    for a, b, honest in zip(one, other, victim, strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_allclose(a, honest, atol=1e-6)
+
+
+def test_an_honest_training_is_computed_once_for_each_model_and_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    forget()
+    trained = []
+    honest = BenignClient.honest_training
+    monkeypatch.setattr(
+        BenignClient,
+        "honest_training",
+        lambda self, *a: trained.append(self.partition_id) or honest(self, *a),  # type: ignore[func-returns-value]
+    )
+    for client in MALICIOUS:
+        fit(malicious(client, "min-max", MALICIOUS))
+    assert trained == MALICIOUS
+    fit(malicious(1, "min-max", MALICIOUS), server_round=2)
+    assert trained == MALICIOUS * 2
+
+
+def test_noise_differs_between_attackers_and_rounds_and_repeats() -> None:
+    sent = [
+        fit(malicious(client, "additive-noise", MALICIOUS), server_round)[0][0]
+        for client, server_round in ((1, 1), (4, 1), (1, 2), (1, 1))
+    ]
+    assert not np.array_equal(sent[0], sent[1])
+    assert not np.array_equal(sent[0], sent[2])
+    np.testing.assert_array_equal(sent[0], sent[3])
+
+
+def test_batch_norm_s_counters_are_sent_as_honest_training_leaves_them() -> None:
+    honest, sent = fit(benign(1))[0], fit(malicious(1, "sign-flip", MALICIOUS))[0]
+    assert honest[-1].dtype == sent[-1].dtype == np.int64
+    assert honest[-1] == sent[-1] == 4

@@ -1,0 +1,102 @@
+"""The measures of how badly a client is served: on training data, on held-out data, by the gradient."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clients.local_training import (
+    GAP_MEASURES,
+    LocalTraining,
+    gradient_norm,
+    mean_loss,
+    train,
+    train_and_measure,
+)
+
+TRAINING = LocalTraining(epochs=2, batch_size=4, learning_rate=0.1)
+
+
+@pytest.fixture
+def samples() -> tuple[Tensor, Tensor]:
+    random = torch.Generator().manual_seed(0)
+    return torch.randn(30, 6, generator=random), torch.randint(3, (30,), generator=random)
+
+
+def new_model() -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return nn.Linear(6, 3)
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(5)
+
+
+def test_validation_trains_on_the_first_samples_and_measures_on_the_last(
+    samples: tuple[Tensor, Tensor],
+) -> None:
+    inputs, labels = samples
+    model, expected = new_model(), new_model()
+    report = train_and_measure(
+        model, inputs, labels, replace(TRAINING, gap_measure="validation"), generator()
+    )
+    before = mean_loss(expected, inputs[24:], labels[24:])
+    train(expected, inputs[:24], labels[:24], TRAINING, generator())
+    after = mean_loss(expected, inputs[24:], labels[24:])
+    assert torch.equal(model.weight, expected.weight)  # type: ignore[arg-type]
+    assert (report.loss_before, report.loss_after) == (before, after)
+    assert report.loss_gap == before - after
+    assert report.num_examples == 24
+
+
+@pytest.mark.parametrize(("samples_held", "fitted"), [(1, 1), (2, 1), (3, 2), (10, 8), (100, 80)])
+def test_at_least_one_sample_is_trained_on(samples_held: int, fitted: int) -> None:
+    assert replace(TRAINING, gap_measure="validation").num_fitted(samples_held) == fitted
+    assert TRAINING.num_fitted(samples_held) == samples_held
+
+
+def test_the_gradient_s_norm_is_that_of_the_mean_loss_under_the_received_model(
+    samples: tuple[Tensor, Tensor],
+) -> None:
+    model = new_model()
+    functional.cross_entropy(model(samples[0]), samples[1]).backward()
+    expected = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).norm()
+    report = train_and_measure(
+        new_model(), *samples, replace(TRAINING, gap_measure="gradient-norm"), generator()
+    )
+    assert report.loss_gap == pytest.approx(float(expected), rel=1e-5)
+    assert report.loss_gap != report.loss_before - report.loss_after
+
+
+def test_the_gradient_s_norm_sums_over_batches_of_evaluation() -> None:
+    random = torch.Generator().manual_seed(0)
+    inputs, labels = torch.randn(450, 6, generator=random), torch.randint(3, (450,), generator=random)
+    model = new_model()
+    functional.cross_entropy(model(inputs), labels).backward()
+    expected = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).norm()
+    assert gradient_norm(new_model(), inputs, labels) == pytest.approx(float(expected), rel=1e-4)
+
+
+@pytest.mark.parametrize("measure", GAP_MEASURES)
+def test_the_measure_does_not_change_the_training_of_the_same_samples(
+    measure: str, samples: tuple[Tensor, Tensor]
+) -> None:
+    training = replace(TRAINING, gap_measure=measure)
+    fitted = training.num_fitted(30)
+    model, expected = new_model(), new_model()
+    train_and_measure(model, *samples, training, generator())
+    train(expected, samples[0][:fitted], samples[1][:fitted], TRAINING, generator())
+    assert torch.equal(model.weight, expected.weight)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("gap_measure", "loss"), ("validation_share", 0.0), ("validation_share", 1.0)]
+)
+def test_invalid_arguments_are_named(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=name):
+        replace(TRAINING, **{name: value})  # type: ignore[arg-type]
