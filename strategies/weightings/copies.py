@@ -30,8 +30,9 @@ def voices(gramian: FloatArray, num_malicious: int) -> NDArray[np.intp]:
     What is usual between neighbours is the edge number ``num_malicious + 1``, by length, of the
     updates' minimum spanning tree. Malicious clients cannot lengthen it: adding an update to a set
     joins at most one component more than there were, so it never makes the k-th shortest edge longer,
-    and without the malicious ones that edge is one between honest clients. Groups are formed by
-    complete linkage, so that no chain of malicious updates can tie two honest ones together.
+    and without the malicious ones that edge is one between honest clients, if there are at least
+    ``num_malicious + 2`` of those. Groups are formed by complete linkage, so that no chain of malicious
+    updates can tie two honest ones together.
 
     Parameters
     ----------
@@ -39,7 +40,8 @@ def voices(gramian: FloatArray, num_malicious: int) -> NDArray[np.intp]:
         Inner products of the updates.
     num_malicious : int
         How many updates may be malicious. If more than that many were copies, honest clients would
-        be among them, what is assumed here would not hold, and every update is left a voice.
+        be among them, what is assumed here would not hold, and every update is left a voice; as it is
+        where honest clients are too few to tell what is usual among them.
 
     Returns
     -------
@@ -51,7 +53,7 @@ def voices(gramian: FloatArray, num_malicious: int) -> NDArray[np.intp]:
 
     m = len(gramian)
     alone = np.arange(m)
-    if num_malicious < 1 or m < 3:
+    if num_malicious < 1 or m < 2 * num_malicious + 2:
         return alone
     condensed = squareform(np.sqrt(squared_distances(gramian)), checks=False)
     edges = np.sort(linkage(condensed, "single")[:, 2])

@@ -28,6 +28,7 @@ SHORT: dict[str, Any] = {
     "num-clients": 20,
     "fraction-fit": 0.15,
     "num-rounds": NUM_ROUNDS,
+    "network": "perceptron",
     "local-epochs": 1,
     "batch-size": 24,
     "figures": False,
