@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from pawbrofl_app.results_folder import ResultsElsewhere, ResultsFolder
 
 
 @pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(results_folder, "SECONDS_BETWEEN_TRIES", 0)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where what is rescued goes
 
 
 @pytest.fixture
