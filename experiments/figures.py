@@ -7,7 +7,7 @@ largest.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -76,65 +76,56 @@ def curves(rounds: pd.DataFrame) -> Figure:
     Lines are the methods: vanilla FL (in every column of its attack), vanilla BRFL, and PAwBRoFL for
     each mu.
     """
-    panels = _panels(rounds)
     methods = _in_order(rounds[METHOD])
     colours = _colours(methods)
-    figure, axes = plt.subplots(
-        len(ROWS),
-        len(panels),
-        figsize=(3.3 * len(panels) + 0.6, 2.3 * len(ROWS) + 0.6),
-        sharex=True,
-        sharey="row",
-        squeeze=False,
-        layout="constrained",
-    )
-    for column, (attack, aggregator) in enumerate(panels):
-        of_panel = rounds[(rounds["attack"] == attack) & rounds["aggregator"].isin({aggregator, "mean"})]
-        axes[0, column].set_title(f"{_attack_name(attack)}, {aggregator}", fontsize=10)
-        for row, (measure, label) in enumerate(ROWS.items()):
-            panel = axes[row, column]
-            for method in methods:
-                _line(panel, of_panel[of_panel[METHOD] == method], "round", measure, method, colours)
-            panel.grid(alpha=0.25)
-            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-            if column == 0:
-                panel.set_ylabel(label)
-            if row == len(ROWS) - 1:
-                panel.set_xlabel("round")
-    _legend(figure, axes[0])
-    return figure
+
+    def draw(panel: Axes, attack: str, aggregator: str, measure: str) -> None:
+        part = rounds[(rounds["attack"] == attack) & rounds["aggregator"].isin({aggregator, "mean"})]
+        for method in methods:
+            _line(panel, part[part[METHOD] == method], "round", measure, method, colours)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+    return _grid_of_panels(rounds, "round", draw)
 
 
 def trade_off(rounds: pd.DataFrame) -> Figure:
     """Draw the last round's measures against mu, with vanilla BRFL as a dashed level beside."""
     last = rounds[rounds["round"] == rounds["num-rounds"]]
-    panels = _panels(last)
+    colours = {"PAwBRoFL": "C0", "vanilla BRFL": "C1"}
+
+    def draw(panel: Axes, attack: str, aggregator: str, measure: str) -> None:
+        part = last[(last["attack"] == attack) & (last["aggregator"] == aggregator)]
+        tilted, plain = part[part["performance-aware"]], part[~part["performance-aware"]]
+        _line(panel, tilted, "mu", measure, "PAwBRoFL", colours, marker="o")
+        if len(plain):
+            level = plain[measure].mean()
+            panel.axhline(level, ls="--", color=colours["vanilla BRFL"], label="vanilla BRFL")
+        panel.set_xscale("log")
+
+    return _grid_of_panels(last, "mu", draw)
+
+
+def _grid_of_panels(rounds: pd.DataFrame, x: str, draw: Callable[[Axes, str, str, str], None]) -> Figure:
+    """Draw a panel for each measure (rows) and each attack with each robust weighting (columns)."""
+    robust = [name for name in _in_order(rounds["aggregator"]) if name != "mean"] or ["mean"]
+    columns = [(attack, name) for attack in _in_order(rounds["attack"]) for name in robust]
     figure, axes = plt.subplots(
         len(ROWS),
-        len(panels),
-        figsize=(3.3 * len(panels) + 0.6, 2.3 * len(ROWS) + 0.6),
+        len(columns),
+        figsize=(3.3 * len(columns) + 0.6, 2.3 * len(ROWS) + 0.6),
         sharex=True,
         sharey="row",
         squeeze=False,
         layout="constrained",
     )
-    colours = {"PAwBRoFL": "C0", "vanilla BRFL": "C1"}
-    for column, (attack, aggregator) in enumerate(panels):
-        part = last[(last["attack"] == attack) & (last["aggregator"] == aggregator)]
-        tilted, plain = part[part["performance-aware"]], part[~part["performance-aware"]]
+    for column, (attack, aggregator) in enumerate(columns):
         axes[0, column].set_title(f"{_attack_name(attack)}, {aggregator}", fontsize=10)
-        for row, (measure, label) in enumerate(ROWS.items()):
-            panel = axes[row, column]
-            _line(panel, tilted, "mu", measure, "PAwBRoFL", colours, marker="o")
-            if len(plain):
-                level = plain[measure].mean()
-                panel.axhline(level, ls="--", color=colours["vanilla BRFL"], label="vanilla BRFL")
-            panel.set_xscale("log")
-            panel.grid(alpha=0.25)
-            if column == 0:
-                panel.set_ylabel(label)
-            if row == len(ROWS) - 1:
-                panel.set_xlabel("mu")
+        axes[-1, column].set_xlabel(x)
+        for row, measure in enumerate(ROWS):
+            draw(axes[row, column], attack, aggregator, measure)
+            axes[row, column].grid(alpha=0.25)
+    for row, label in enumerate(ROWS.values()):
+        axes[row, 0].set_ylabel(label)
     _legend(figure, axes[0])
     return figure
 
@@ -154,11 +145,6 @@ def _line(
     colour = colours[label]
     axes.plot(points.index, points["mean"], color=colour, label=label, lw=1.6, marker=marker, ms=4)
     axes.fill_between(points.index, points["min"], points["max"], color=colour, alpha=0.15, lw=0)
-
-
-def _panels(rounds: pd.DataFrame) -> list[tuple[str, str]]:
-    robust = [name for name in _in_order(rounds["aggregator"]) if name != "mean"] or ["mean"]
-    return [(attack, name) for attack in _in_order(rounds["attack"]) for name in robust]
 
 
 def _in_order(values: pd.Series) -> list[str]:
