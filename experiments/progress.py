@@ -66,5 +66,5 @@ class StudyProgress:
         if ended is not None:
             outcome = "finished" if ended.finished else "FAILED"
             count = f"{len(done) + len(self._before)}/{len(self._folders)}"
-            self._console.print(f"{count} {outcome} {ended.cell.name}", highlight=False)
+            self._console.print(f"{count} {outcome} {ended.cell.name}", highlight=False, soft_wrap=True)
             self._console.file.flush()  # a log that somebody follows

@@ -57,7 +57,10 @@ def test_our_studies_are_valid(name: str) -> None:
     ("content", "message"),
     [
         ("grids = 1", "unknown part 'grids': known are title, preset, seeds, settings, grid"),
-        ("preset = 'cifar'", "preset must be one of fashion-mnist, mnist, got 'cifar'"),
+        (
+            "preset = 'cifar'",
+            "preset must be one of digits, digits-dirichlet, digits-quick, ",
+        ),
         ("seeds = 0", "seeds must be a whole number of at least 1, got 0"),
         ("[[grid]]\nmu = 3", "must hold lists of at least one value"),
         ("[[grid]]\nmu = [-1.0]", "mu must be above 0, got -1.0"),
