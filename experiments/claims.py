@@ -21,6 +21,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as students_t
 
+from .study_records import comparable
+
 CONFIDENCE = 0.95
 EARLY_ROUNDS = 5
 SAME = 0.005
@@ -65,18 +67,14 @@ def findings(rounds: pd.DataFrame) -> list[Finding]:
     rounds : DataFrame
         As `study_records.rounds_of` returns it.
     """
-    robust = rounds[(rounds["aggregator"] != "mean") & rounds["performance-aware"]]
     found = []
-    for (dataset, attack, aggregator), tilted in robust.groupby(
-        ["dataset", "attack", "aggregator"], sort=False
-    ):
-        same = rounds[(rounds["dataset"] == dataset) & (rounds["attack"] == attack)]
-        plain = same[~same["performance-aware"]]
-        where = f"{dataset}, {'no attack' if attack == 'none' else attack}, {aggregator}"
-        for claim in CLAIMS:
-            finding = claim(tilted, plain, where)
-            if finding is not None:
-                found.append(finding)
+    for name, part in comparable(rounds):
+        robust = part[(part["aggregator"] != "mean") & part["performance-aware"]]
+        for (attack, aggregator), tilted in robust.groupby(["attack", "aggregator"], sort=False):
+            plain = part[(part["attack"] == attack) & ~part["performance-aware"]]
+            where = f"{name}, {'no attack' if attack == 'none' else attack}, {aggregator}"
+            tested = (claim(tilted, plain, where) for claim in CLAIMS)
+            found += [finding for finding in tested if finding is not None]
     return found
 
 

@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .study_records import METHOD
+from .study_records import METHOD, comparable
 
 ROWS = {
     "test_accuracy": "test accuracy",
@@ -31,18 +31,22 @@ ROWS = {
     "largest_benign_gap": "largest gap, benign clients",
 }
 DPI = 130
+MOST_COLUMNS = 8
+"""Attacks times weightings that a figure can hold and still be read."""
 
 
 def draw_study_figures(rounds: pd.DataFrame, folder: Path, dark: bool = False) -> list[Path]:
-    """Draw what a study's rounds allow, once for each data set, and return the paths.
+    """Draw what a study's rounds allow, for each `comparable` part of it, and return the paths.
+
+    A part with more than `MOST_COLUMNS` combinations of attack and weighting is left out.
 
     Parameters
     ----------
     rounds : DataFrame
         As `study_records.rounds_of` returns it.
     folder : Path
-        Where to; made if missing. ``<data set>-curves.png`` and, where ``mu`` varies,
-        ``<data set>-trade-off.png``; with ``-dark`` before the suffix for dark pages.
+        Where to; made if missing. ``<part>-curves.png`` and, where ``mu`` varies,
+        ``<part>-trade-off.png``; with ``-dark`` before the suffix for dark pages.
     dark : bool
         Light on dark, for dark pages.
     """
@@ -50,12 +54,14 @@ def draw_study_figures(rounds: pd.DataFrame, folder: Path, dark: bool = False) -
     suffix = "-dark.png" if dark else ".png"
     paths = []
     with _style(dark):
-        for dataset, part in rounds.groupby("dataset", sort=False):
+        for name, part in comparable(rounds):
+            if len(_columns(part)) > MOST_COLUMNS:
+                continue
             figures = {"curves": curves(part)}
             if part.loc[part["performance-aware"], "mu"].nunique() > 1:
                 figures["trade-off"] = trade_off(part)
-            for name, figure in figures.items():
-                paths.append(folder / f"{dataset}-{name}{suffix}")
+            for kind, figure in figures.items():
+                paths.append(folder / f"{name.replace(', ', '-')}-{kind}{suffix}")
                 figure.savefig(paths[-1], dpi=DPI)
                 plt.close(figure)
     return paths
@@ -107,8 +113,7 @@ def trade_off(rounds: pd.DataFrame) -> Figure:
 
 def _grid_of_panels(rounds: pd.DataFrame, x: str, draw: Callable[[Axes, str, str, str], None]) -> Figure:
     """Draw a panel for each measure (rows) and each attack with each robust weighting (columns)."""
-    robust = [name for name in _in_order(rounds["aggregator"]) if name != "mean"] or ["mean"]
-    columns = [(attack, name) for attack in _in_order(rounds["attack"]) for name in robust]
+    columns = _columns(rounds)
     figure, axes = plt.subplots(
         len(ROWS),
         len(columns),
@@ -145,6 +150,11 @@ def _line(
     colour = colours[label]
     axes.plot(points.index, points["mean"], color=colour, label=label, lw=1.6, marker=marker, ms=4)
     axes.fill_between(points.index, points["min"], points["max"], color=colour, alpha=0.15, lw=0)
+
+
+def _columns(rounds: pd.DataFrame) -> list[tuple[str, str]]:
+    robust = [name for name in _in_order(rounds["aggregator"]) if name != "mean"] or ["mean"]
+    return [(attack, name) for attack in _in_order(rounds["attack"]) for name in robust]
 
 
 def _in_order(values: pd.Series) -> list[str]:

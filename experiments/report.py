@@ -80,9 +80,9 @@ def _figures(rounds: pd.DataFrame, folder: Path) -> list[EmbeddedFigure]:
     figures = []
     for on_light, on_dark in zip(light, dark, strict=True):
         kind = next(kind for kind in CAPTIONS if on_light.stem.endswith(kind))
-        dataset = on_light.stem.removesuffix(f"-{kind}")
+        part = on_light.stem.removesuffix(f"-{kind}")
         figures.append(
-            EmbeddedFigure(f"{dataset}, {CAPTIONS[kind]}", _encoded(on_light), _encoded(on_dark))
+            EmbeddedFigure(f"{part}, {CAPTIONS[kind]}", _encoded(on_light), _encoded(on_dark))
         )
     return figures
 

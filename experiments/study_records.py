@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 
 import pandas as pd
+
+from pawbrofl_app.run_config import RunConfig
 
 from .runner import CellFolder
 
@@ -22,6 +25,10 @@ MEASURES = (
 
 METHOD = "method"
 """Column that names how a cell aggregates, as the paper's figures do."""
+
+
+COMPARED = frozenset({"attack", "aggregator", "performance-aware", "mu", "seed"})
+"""Settings that figures and verdicts compare; cells that differ in any other are not put together."""
 
 
 def finished_cells(folders: Sequence[CellFolder]) -> pd.DataFrame:
@@ -51,6 +58,28 @@ def rounds_of(folders: Sequence[CellFolder]) -> pd.DataFrame:
             settings = folder.cell.config.as_settings() | {METHOD: method_of(folder)}
             tables.append(pd.DataFrame({**settings}, index=rounds.index).join(rounds))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def comparable(rounds: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield rounds of cells that differ in `COMPARED` only, and a name for each such part of a study.
+
+    Parameters
+    ----------
+    rounds : DataFrame
+        As `rounds_of` returns it.
+
+    Yields
+    ------
+    name : str
+        The data set, and every other setting that varies over the study with its value.
+    part : DataFrame
+    """
+    settings = [field.name.replace("_", "-") for field in fields(RunConfig)]
+    apart = [name for name in settings if name in rounds and name not in COMPARED]
+    varying = [name for name in apart if name != "dataset" and rounds[name].nunique() > 1]
+    for values, part in rounds.groupby(["dataset", *varying], sort=False):
+        given = [f"{name}={value}" for name, value in zip(varying, values[1:], strict=True)]
+        yield ", ".join([str(values[0]), *given]), part
 
 
 def method_of(folder: CellFolder) -> str:

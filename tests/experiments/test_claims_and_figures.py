@@ -96,6 +96,24 @@ def test_the_interval_is_student_s() -> None:
     assert high - mean == mean - low == pytest.approx(4.302653 / np.sqrt(3), rel=1e-6)
 
 
+def test_runs_that_differ_in_another_setting_are_not_put_together(tmp_path: Path) -> None:
+    few, many = study().assign(epsilon=0.2), study(small_mu_accuracy=0.95).assign(epsilon=0.4)
+    found = verdicts(pd.concat([few, many], ignore_index=True))
+    claim = "under attack, small mu loses a little accuracy"
+    assert found[claim, "digits, epsilon=0.2, dba, no-regret"] == "holds"
+    assert found[claim, "digits, epsilon=0.4, dba, no-regret"] == "does not hold"
+    paths = draw_study_figures(pd.concat([few, many], ignore_index=True), tmp_path)
+    assert [path.stem for path in paths][::2] == [
+        "digits-epsilon=0.2-curves",
+        "digits-epsilon=0.4-curves",
+    ]
+
+
+def test_a_study_of_too_many_attacks_has_no_curves(tmp_path: Path) -> None:
+    attacks = pd.concat(runs(f"attack {n}", "no-regret", None, 0.9, 0.0) for n in range(9))
+    assert draw_study_figures(attacks, tmp_path) == []
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_figures_are_drawn_in_light_and_dark(tmp_path: Path, dark: bool) -> None:
     paths = draw_study_figures(study(), tmp_path, dark)
