@@ -9,15 +9,12 @@ anew.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
-from .__main__ import main as experiments
 from .markdown import markdown_table
-from .pages import DOCS, write_part
+from .pages import run_for_page, write_part
 
 STUDY = "false-reports"
 NO_TILT, BOUNDED, AS_PRINTED = "no tilt", "bounded", "as printed"
@@ -30,20 +27,9 @@ MEASURES = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the study and write its results; 0 if every run finished."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--jobs", type=int, metavar="N", help="runs at once; default: cores")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
-    parser.add_argument("--out", type=Path, default=DOCS, metavar="DIR")
-    options = parser.parse_args(arguments)
-    command = ["run", STUDY, "--results", str(options.results)]
-    if options.jobs:
-        command += ["--jobs", str(options.jobs)]
-    status = experiments(command)
-    cells = pd.read_csv(options.results / STUDY / "cells.csv").round(4)
-    options.out.mkdir(parents=True, exist_ok=True)
-    cells.to_csv(options.out / "false_reports.csv", index=False)
-    if (options.out / "performance_reports.md").is_file():
-        write_part(options.out / "performance_reports.md", "false reports", report_table(cells))
+    status, cells, out = run_for_page(STUDY, "false_reports.csv", __doc__, arguments)
+    if (out / "performance_reports.md").is_file():
+        write_part(out / "performance_reports.md", "false reports", report_table(cells))
     return status
 
 

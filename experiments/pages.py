@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
+
+import pandas as pd
+
+from .__main__ import main as experiments
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -25,3 +31,45 @@ def with_part(page: str, part: str, content: str) -> str:
 def write_part(path: Path, part: str, content: str) -> None:
     """Replace a part of a page in place."""
     path.write_text(with_part(path.read_text(), part, content))
+
+
+def run_for_page(
+    study: str, csv: str, description: str | None, arguments: Sequence[str] | None
+) -> tuple[int, pd.DataFrame, Path]:
+    """Run what is not finished of a study by a command of its own, and write its runs as CSV.
+
+    Parameters
+    ----------
+    study : str
+        Its name.
+    csv : str
+        Name of the file to write, one row a run.
+    description : str, optional
+        The command's docstring; its first line is shown as help.
+    arguments : sequence of str, optional
+        The command line's, by default the process's own.
+
+    Returns
+    -------
+    status : int
+        0 if every run finished.
+    cells : DataFrame
+        What the file holds.
+    out : Path
+        The folder of the file and the page.
+    """
+    parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
+    parser.add_argument("--seeds", type=int, metavar="N", help="run seeds 1 to N")
+    parser.add_argument("--jobs", type=int, metavar="N", help="runs at once; default: cores")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    parser.add_argument("--out", type=Path, default=DOCS, metavar="DIR")
+    options = parser.parse_args(arguments)
+    command = ["run", study, "--results", str(options.results)]
+    for name in ("seeds", "jobs"):
+        if getattr(options, name):
+            command += [f"--{name}", str(getattr(options, name))]
+    status = experiments(command)
+    cells = pd.read_csv(options.results / study / "cells.csv").round(4)
+    options.out.mkdir(parents=True, exist_ok=True)
+    cells.to_csv(options.out / csv, index=False)
+    return status, cells, options.out

@@ -10,9 +10,7 @@ told from others is made anew.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import matplotlib as mpl
 
@@ -24,9 +22,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .__main__ import main as experiments
 from .markdown import markdown_table
-from .pages import DOCS, write_part
+from .pages import run_for_page, write_part
 
 STUDY = "threat-matrix"
 WITHOUT_WEIGHTS = ("fed-median", "fed-trimmed-avg")
@@ -39,24 +36,12 @@ DPI = 100
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the study and write its three results; 0 if every run finished."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="run seeds 1 to N")
-    parser.add_argument("--jobs", type=int, metavar="N", help="runs at once; default: cores")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
-    parser.add_argument("--out", type=Path, default=DOCS, metavar="DIR")
-    options = parser.parse_args(arguments)
-    command = ["run", STUDY, "--seeds", str(options.seeds), "--results", str(options.results)]
-    if options.jobs:
-        command += ["--jobs", str(options.jobs)]
-    status = experiments(command)
-    cells = pd.read_csv(options.results / STUDY / "cells.csv").round(4)
-    options.out.mkdir(parents=True, exist_ok=True)
-    cells.to_csv(options.out / "threat_matrix.csv", index=False)
+    status, cells, out = run_for_page(STUDY, "threat_matrix.csv", __doc__, arguments)
     figure = draw(cells)
-    figure.savefig(options.out / "threat_matrix.png", dpi=DPI)
+    figure.savefig(out / "threat_matrix.png", dpi=DPI)
     plt.close(figure)
-    if (options.out / "attacks.md").is_file():
-        write_part(options.out / "attacks.md", "detection", detection(cells))
+    if (out / "attacks.md").is_file():
+        write_part(out / "attacks.md", "detection", detection(cells))
     return status
 
 

@@ -33,9 +33,7 @@ class _Recorded(FedAvg):
     def configure_fit(
         self, server_round: int, parameters: Parameters, client_manager: ClientManager
     ) -> list[tuple[ClientProxy, FitIns]]:
-        """Wait for all clients, as PAwBRoFL does, and sample."""
-        client_manager.num_available()
-        client_manager.wait_for(self.min_available_clients, timeout=86400)
+        """Sample clients, and remember when."""
         self._sent_at = time.perf_counter()
         return super().configure_fit(server_round, parameters, client_manager)
 
