@@ -3,7 +3,7 @@
 Flower's own always counts rounds from 1, has no name for a client that failed, and aggregates whatever
 few replies there are. This one takes up where a checkpoint ends, tells who failed and why, repeats a
 round that too few clients answered, and writes a checkpoint every so many rounds. It lets all clients
-of a round train at the same time.
+of a round train at the same time, unless the engine has a way of its own to have them train.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from logging import INFO, WARNING
 from typing import Any, Protocol, runtime_checkable
 
-from flwr.common import FitRes, Parameters, Scalar
+from flwr.common import FitIns, FitRes, Parameters, Scalar
 from flwr.common.logger import log
 from flwr.server import Server
 from flwr.server.client_proxy import ClientProxy
 from flwr.server.history import History
-from flwr.server.server import fit_clients
+from flwr.server.server import FitResultsAndFailures, fit_clients
 from flwr.server.strategy import Strategy
+from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
 from .checkpoint import Checkpoint
@@ -38,6 +39,21 @@ Results = list[tuple[ClientProxy, FitRes]]
 
 class TooFewReplies(RuntimeError):
     """A round was repeated as often as allowed, and never did enough clients answer."""
+
+
+@runtime_checkable
+class TrainsClients(Protocol):
+    """A grid with a way of its own to have the clients of a round train."""
+
+    def fit_clients(
+        self,
+        client_instructions: list[tuple[ClientProxy, FitIns]],
+        max_workers: int | None,
+        timeout: float | None,
+        group_id: int,
+    ) -> FitResultsAndFailures:
+        """As Flower's function of this name; ``group_id`` is the number of the round."""
+        ...
 
 
 @runtime_checkable
@@ -91,6 +107,8 @@ class DurableServer(Server):
         Called with a round's number and its `ClientFailure`, if there are any.
     after_round : callable
         Called with the `Checkpoint` that a round ends with, but for the lengths of its records.
+    grid : Grid, optional
+        The engine's, asked whether it `TrainsClients`. By default each client is waited for in a thread.
     """
 
     def __init__(
@@ -103,6 +121,7 @@ class DurableServer(Server):
         resume_from: Checkpoint | None = None,
         on_failures: Callable[[int, Sequence[ClientFailure]], None] = lambda *_: None,
         after_round: Callable[[Checkpoint], None] = lambda _: None,
+        grid: Grid | None = None,
     ) -> None:
         super().__init__(client_manager=client_manager, strategy=strategy)
         self._clients = client_manager
@@ -111,6 +130,7 @@ class DurableServer(Server):
         self._resume_from = resume_from
         self._on_failures = on_failures
         self._after_round = after_round
+        self._fit_clients = grid.fit_clients if isinstance(grid, TrainsClients) else fit_clients
         self._names: dict[str, str] = {}
 
     def fit(self, num_rounds: int, timeout: float | None) -> tuple[History, float]:
@@ -196,7 +216,7 @@ class DurableServer(Server):
     def _ask(self, server_round: int, timeout: float | None) -> tuple[Results, list[ClientFailure]]:
         instructions = self.strategy.configure_fit(server_round, self.parameters, self._clients)
         log(INFO, "configure_fit: sampled %s clients", len(instructions))
-        results, problems = fit_clients(
+        results, problems = self._fit_clients(
             self._progress.watch(server_round, instructions),
             max_workers=min(max(len(instructions), 1), CLIENTS_AT_ONCE),
             timeout=timeout,

@@ -51,6 +51,7 @@ class RunConfig:
     gap_measure: str
     validation_share: float
     device: str
+    cohort_size: int
     aggregator: str
     epsilon: float
     performance_aware: bool
@@ -242,6 +243,7 @@ _RANGES: dict[str, _Range] = {
     "num-rounds": _AT_LEAST_1,
     "local-epochs": _AT_LEAST_1,
     "batch-size": _AT_LEAST_1,
+    "cohort-size": _AT_LEAST_0,
     "learning-rate": _POSITIVE,
     "epsilon": _MINORITY,
     "validation-share": (lambda x: 0 < x < 1, "above 0 and below 1"),
