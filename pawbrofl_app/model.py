@@ -1,7 +1,7 @@
 """The networks for 28 x 28 images of ten classes: the paper's convolutional one, and a small one.
 
-The paper's has 319,520 parameters, and may normalise its inputs first. The perceptron trains many times faster and is for studies of many
-runs.
+The paper's has 319,520 parameters, and may normalise its inputs first. The perceptron trains many times
+faster and is for studies of many runs.
 """
 
 from __future__ import annotations

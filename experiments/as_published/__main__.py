@@ -112,7 +112,8 @@ def _allowed(points: pd.DataFrame) -> pd.Series:
     freedom = (points["runs"] - 1).groupby([points[name] for name in CURVE] + [phase]).transform("sum")
     quantile = students_t.ppf(0.975, freedom.where(freedom > 0))
     reading = points["measure"].map({name: error for name, (_, _, error) in MEASURES.items()})
-    return quantile * np.sqrt(variance * (1 + 1 / points["runs"])) + reading
+    noise = np.sqrt(variance * (1 + 1 / points["runs"]))
+    return pd.Series(quantile * noise + reading, index=points.index)
 
 
 def _measured(rounds: pd.DataFrame, measure: str, column: str) -> pd.DataFrame:
@@ -131,7 +132,7 @@ def _measured(rounds: pd.DataFrame, measure: str, column: str) -> pd.DataFrame:
 
 
 def with_vanilla_everywhere(rounds: pd.DataFrame) -> pd.DataFrame:
-    """Return rounds in which vanilla FL under attack is also what the robust panels show beside theirs."""
+    """Return rounds with vanilla FL under attack in each robust panel, as the figures have it."""
     vanilla = rounds[(rounds["attack"] != "none") & (rounds["aggregator"] == "mean")]
     robust = [name for name in rounds["aggregator"].unique() if name != "mean"]
     kept = rounds.drop(vanilla.index)
@@ -139,7 +140,7 @@ def with_vanilla_everywhere(rounds: pd.DataFrame) -> pd.DataFrame:
 
 
 def points_table(points: pd.DataFrame) -> str:
-    """Return all points as a Markdown table: published, ours, and whether seeds explain the difference."""
+    """Return all points as a Markdown table, each with whether seeds explain the difference."""
     said = {True: "yes", False: "no"}
     return markdown_table(
         pd.DataFrame(
@@ -177,7 +178,7 @@ def agreement_table(points: pd.DataFrame) -> str:
 
 def draw(points: pd.DataFrame) -> Figure:
     """Return the curves, published (dashed) beside ours: a row a measure, a column a setting."""
-    settings = list(points.groupby(["attack", "aggregator"], sort=False).groups)
+    settings = points[["attack", "aggregator"]].drop_duplicates().to_numpy().tolist()
     figure, panels = plt.subplots(
         len(MEASURES),
         len(settings),
