@@ -44,7 +44,12 @@ class CohortTraining:
         self.size = cohort_size(config.cohort_size, training_device(config.device))
         training = local_training(config)
         if self.size > 1 and not can_train_in_lock_step(NETWORKS[config.network](), training):
-            log(WARNING, "clients train one by one: %s is not taken in lock-step", training.gap_measure)
+            log(
+                WARNING,
+                "clients train one by one: %s and %s do not go in lock-step",
+                config.network,
+                config.gap_measure,
+            )
             self.size = 1
 
     def cohorts(self, clients: Iterable[int], server_round: int) -> list[list[int]]:
