@@ -94,7 +94,7 @@ class ClientResources:
     def __str__(self) -> str:
         """Return what is chosen, in one line."""
         gpu = f" and {self.num_gpus:g} of a GPU" if self.num_gpus else ""
-        return f"{self.num_actors} clients train at a time; for each: {self.num_cpus} of the processors{gpu}"
+        return f"{self.num_actors} clients train at a time; for each: {self.num_cpus} processors{gpu}"
 
 
 class ActorMemory:

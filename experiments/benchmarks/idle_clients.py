@@ -6,46 +6,50 @@ A module of its own, as Ray's actors import it by name.
 from __future__ import annotations
 
 import functools
+import os
 import time
 from typing import Any
 
 import numpy as np
+from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict
 from flwr.client import Client, NumPyClient
 from flwr.clientapp import ClientApp
-from flwr.common import ArrayRecord, Context, Message, MetricRecord, RecordDict, Scalar
+from flwr.common import Scalar
+from numpy.typing import NDArray
 
-PAPERS_NETWORK = [(30, 1, 5, 5), (30,), (30, 30, 5, 5), (30,), (200, 1470), (200,), (10, 200), (10,)]
-Arrays = list[np.ndarray[Any, np.dtype[np.float32]]]
+from .aggregation import PAPERS_NETWORK
+
+NUM_PARAMETERS = 319_520
 
 
-def initial_arrays() -> Arrays:
-    """Return 319,520 float32 numbers in the arrays of the paper's network."""
+def initial_arrays() -> list[NDArray[Any]]:
+    """Return float32 numbers in the arrays of the paper's network."""
     random = np.random.default_rng(0)
     return [random.standard_normal(shape, dtype=np.float32) for shape in PAPERS_NETWORK]
 
 
 @functools.cache
-def _noise() -> np.ndarray[Any, np.dtype[np.float32]]:
-    return np.random.default_rng(1).normal(0, 0.01, 400_000).astype(np.float32)
+def _noise() -> NDArray[np.float32]:
+    return np.random.default_rng(1).normal(0, 0.01, 2 * NUM_PARAMETERS).astype(np.float32)
 
 
 class IdleClient(NumPyClient):
-    """Sends back a multiple of what it received, and when it held it."""
+    """Sends back what it received and some noise, and says when it held it, and in which process."""
 
     def __init__(self, partition_id: int) -> None:
         self.partition_id = partition_id
 
     def fit(
-        self, parameters: Arrays, config: dict[str, Scalar]
-    ) -> tuple[Arrays, int, dict[str, Scalar]]:
+        self, parameters: list[NDArray[Any]], config: dict[str, Scalar]
+    ) -> tuple[list[NDArray[Any]], int, dict[str, Scalar]]:
         """Answer at once."""
         began = time.time()
-        time.sleep(float(__import__("os").environ.get("IDLE", 0)))
         noise = _noise()[self.partition_id :]
         answer = [array + noise[: array.size].reshape(array.shape) for array in parameters]
         metrics: dict[str, Scalar] = {
             "loss_gap": 0.1,
             "partition_id": self.partition_id,
+            "process": os.getpid(),
             "began": began,
             "ended": time.time(),
         }
@@ -66,12 +70,6 @@ def train(message: Message, context: Context) -> Message:
     """Answer at once, in the Message API."""
     client = IdleClient(int(context.node_config["partition-id"]))
     received = message.content.array_records["arrays"].to_numpy_ndarrays()
-    answer, _, metrics = client.fit(received, {})
-    numbers = {name: float(value) for name, value in metrics.items()}  # type: ignore[arg-type]
-    content = RecordDict(
-        {
-            "arrays": ArrayRecord(answer),
-            "metrics": MetricRecord(numbers | {"num-examples": 1.0}),
-        }
-    )
-    return Message(content, reply_to=message)
+    answer, _, _ = client.fit(received, {})
+    metrics = MetricRecord({"num-examples": 1})
+    return Message(RecordDict({"arrays": ArrayRecord(answer), "metrics": metrics}), reply_to=message)
