@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from logging import INFO, WARNING
 from typing import Any, Protocol, runtime_checkable
 
-from flwr.common import FitIns, FitRes, Parameters, Scalar
+from flwr.common import FitRes, Parameters, Scalar
 from flwr.common.logger import log
 from flwr.server import Server
 from flwr.server.client_proxy import ClientProxy
 from flwr.server.history import History
-from flwr.server.server import FitResultsAndFailures, fit_clients
+from flwr.server.server import fit_clients
 from flwr.server.strategy import Strategy
 from flwr.serverapp import Grid
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from .checkpoint import Checkpoint
 from .client_failures import ClientFailure
 from .client_sampling import CLIENT_ID_KEY, SeededClientManager
+from .in_process_engine import InProcessGrid
 from .progress import RunProgress
 
 TENSOR_TYPE = "numpy.ndarray"
@@ -39,21 +40,6 @@ Results = list[tuple[ClientProxy, FitRes]]
 
 class TooFewReplies(RuntimeError):
     """A round was repeated as often as allowed, and never did enough clients answer."""
-
-
-@runtime_checkable
-class TrainsClients(Protocol):
-    """A grid with a way of its own to have the clients of a round train."""
-
-    def fit_clients(
-        self,
-        client_instructions: list[tuple[ClientProxy, FitIns]],
-        max_workers: int | None,
-        timeout: float | None,
-        group_id: int,
-    ) -> FitResultsAndFailures:
-        """As Flower's function of this name; ``group_id`` is the number of the round."""
-        ...
 
 
 @runtime_checkable
@@ -108,7 +94,7 @@ class DurableServer(Server):
     after_round : callable
         Called with the `Checkpoint` that a round ends with, but for the lengths of its records.
     grid : Grid, optional
-        The engine's, asked whether it `TrainsClients`. By default each client is waited for in a thread.
+        The engine's. Unless it is that of the in-process engine, a thread waits for each client.
     """
 
     def __init__(
@@ -130,7 +116,7 @@ class DurableServer(Server):
         self._resume_from = resume_from
         self._on_failures = on_failures
         self._after_round = after_round
-        self._fit_clients = grid.fit_clients if isinstance(grid, TrainsClients) else fit_clients
+        self._fit_clients = grid.fit_clients if isinstance(grid, InProcessGrid) else fit_clients
         self._names: dict[str, str] = {}
 
     def fit(self, num_rounds: int, timeout: float | None) -> tuple[History, float]:
