@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from .training_steps import Replayed, StepByStep, TrainingSteps
 
-EVALUATION_BATCH = {"cpu": 200, "cuda": 2000}
+EVALUATION_BATCH = {"cpu": 50, "cuda": 2000}
 """Samples evaluated at once: on a CPU as many as keep a layer's values in its cache."""
 
 GAP_MEASURES = ("training", "validation", "batches", "gradient-norm")
