@@ -3,7 +3,7 @@
 Flower's own always counts rounds from 1, has no name for a client that failed, and aggregates whatever
 few replies there are. This one takes up where a checkpoint ends, tells who failed and why, repeats a
 round that too few clients answered, and writes a checkpoint every so many rounds. It lets all clients
-of a round train at the same time, unless the engine has a way of its own to have them train.
+of a round train at the same time, but for the in-process engine.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class DurableServer(Server):
     after_round : callable
         Called with the `Checkpoint` that a round ends with, but for the lengths of its records.
     grid : Grid, optional
-        The engine's. Unless it is that of the in-process engine, a thread waits for each client.
+        The engine's; the in-process one has clients train without a thread for each.
     """
 
     def __init__(
