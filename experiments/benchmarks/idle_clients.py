@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from .aggregation import PAPERS_NETWORK
 
 NUM_PARAMETERS = 319_520
+SECONDS_VARIABLE = "PAWBROFL_IDLE_SECONDS"
+"""Names the environment variable that says how long a client sleeps; actors inherit it."""
 
 
 def initial_arrays() -> list[NDArray[Any]]:
@@ -42,8 +44,9 @@ class IdleClient(NumPyClient):
     def fit(
         self, parameters: list[NDArray[Any]], config: dict[str, Scalar]
     ) -> tuple[list[NDArray[Any]], int, dict[str, Scalar]]:
-        """Answer at once."""
+        """Answer after a sleep."""
         began = time.time()
+        time.sleep(float(os.environ.get(SECONDS_VARIABLE, "0")))
         noise = _noise()[self.partition_id :]
         answer = [array + noise[: array.size].reshape(array.shape) for array in parameters]
         metrics: dict[str, Scalar] = {
@@ -67,7 +70,7 @@ message_app = ClientApp()
 
 @message_app.train()
 def train(message: Message, context: Context) -> Message:
-    """Answer at once, in the Message API."""
+    """Answer after a sleep, in the Message API."""
     client = IdleClient(int(context.node_config["partition-id"]))
     received = message.content.array_records["arrays"].to_numpy_ndarrays()
     answer, _, _ = client.fit(received, {})

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 import torch
 
-from experiments.benchmarks.engine import Measured, measure, table_of_parts, table_of_rounds
+from experiments.benchmarks.engine import table_of_parts, table_of_rounds
 from experiments.benchmarks.idle_clients import NUM_PARAMETERS, initial_arrays
+from experiments.benchmarks.idle_simulations import Measured, measure
 from experiments.benchmarks.many_clients import memory_of
 from experiments.benchmarks.message_cost import message_costs
 from pawbrofl_app.model import initial_model
