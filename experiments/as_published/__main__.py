@@ -90,9 +90,10 @@ def beside_published(rounds: pd.DataFrame, seeds: pd.DataFrame, published: pd.Da
         difference they and the reading explain, NaN where they do not have the curve; ``explained``,
         whether it is within that, or missing. All but the runs in points of percent.
     """
-    table = published.merge(_points(rounds), on=[*CURVE, "round"])
+    point = [*CURVE, "round"]
+    table = published.merge(_points(rounds)[[*point, "runs", "mean"]], on=point)
     table["difference"] = table["mean"] - table["published"]
-    table = table.merge(_points(seeds)[[*CURVE, "round", "variance", "freedom"]], "left")
+    table = table.merge(_points(seeds)[[*point, "variance", "freedom"]], "left", on=point)
     table["deviation"] = np.sqrt(table["variance"])
     table["allowed"] = _allowed(table)
     explained = (table["difference"].abs() <= table["allowed"]).astype("boolean")
