@@ -24,6 +24,7 @@ from flwr.server.strategy import Strategy
 from numpy.typing import NDArray
 
 from .checkpoint import Checkpoint
+from .client_evaluations import ClientEvaluation, ask_for_evaluations
 from .client_failures import ClientFailure
 from .client_sampling import CLIENT_ID_KEY, SeededClientManager
 from .progress import RunProgress
@@ -89,6 +90,9 @@ class DurableServer(Server):
     resume_from : Checkpoint, optional
     on_failures : callable
         Called with a round's number and its `ClientFailure`, if there are any.
+    on_evaluations : callable
+        Called with a round's number, its clients' evaluations and the seconds they took, if the strategy
+        has any evaluate. They are not aggregated.
     after_round : callable
         Called with the `Checkpoint` that a round ends with, but for the lengths of its records.
     """
@@ -102,6 +106,7 @@ class DurableServer(Server):
         progress: RunProgress,
         resume_from: Checkpoint | None = None,
         on_failures: Callable[[int, Sequence[ClientFailure]], None] = lambda *_: None,
+        on_evaluations: Callable[[int, Sequence[ClientEvaluation], float], None] = lambda *_: None,
         after_round: Callable[[Checkpoint], None] = lambda _: None,
     ) -> None:
         super().__init__(client_manager=client_manager, strategy=strategy)
@@ -110,6 +115,7 @@ class DurableServer(Server):
         self._progress = progress
         self._resume_from = resume_from
         self._on_failures = on_failures
+        self._on_evaluations = on_evaluations
         self._after_round = after_round
         self._names: dict[str, str] = {}
 
@@ -131,6 +137,7 @@ class DurableServer(Server):
             log(INFO, "")
             log(INFO, "[ROUND %s]", server_round)
             self._train(server_round, timeout, history)
+            self._evaluate_at_clients(server_round, timeout)
             self._evaluate(server_round, history)
             self._after_round(self._checkpoint(server_round))
         return history, time.perf_counter() - started
@@ -210,6 +217,15 @@ class DurableServer(Server):
         return results, [
             ClientFailure(self._name(f.client), f.reason, replied=f.replied) for f in failures
         ]
+
+    def _evaluate_at_clients(self, server_round: int, timeout: float | None) -> None:
+        with self._clients.evaluating(server_round):
+            instructions = self.strategy.configure_evaluate(server_round, self.parameters, self._clients)
+        if not instructions:
+            return
+        started = time.perf_counter()
+        evaluations = ask_for_evaluations(server_round, instructions, timeout, self._name)
+        self._on_evaluations(server_round, evaluations, time.perf_counter() - started)
 
     def _evaluate(self, server_round: int, history: History) -> None:
         evaluated = self.strategy.evaluate(server_round, self.parameters)

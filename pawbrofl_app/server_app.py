@@ -23,7 +23,6 @@ from flwr.serverapp import Grid, ServerApp
 
 from clients.model_arrays import arrays_of, load_arrays
 from strategies import PAwBRoFL
-from strategies.weightings import weighting_named
 
 from .baselines import baseline
 from .checkpoint import Checkpoint, CheckpointFolder
@@ -40,7 +39,9 @@ from .progress import RunProgress
 from .records import RunRecords
 from .run_config import BASELINES, RunConfig
 from .summary import RunSummary
+from .tensorboard_events import check_installed
 from .tilt import tilt_of
+from .weighting import weighting_of
 
 app = ServerApp()
 
@@ -88,12 +89,15 @@ def make_server(config: RunConfig, records: RunRecords, checkpoints: CheckpointF
         progress=RunProgress(config.num_rounds),
         resume_from=resume_from,
         on_failures=records.add_failures,
+        on_evaluations=records.add_evaluations,
         after_round=save,
     )
 
 
 def check_machine(config: RunConfig) -> None:
     """Find the device and load (or download) and split the data, so that what is amiss shows early."""
+    if config.tensorboard:
+        check_installed()
     training_device(config.device)
     load_dataset(config.dataset, config.data_dir)
     client_indices(config)
@@ -120,19 +124,20 @@ def make_strategy(config: RunConfig, records: RunRecords, initial_arrays: NDArra
 
     flower_options: dict[str, Any] = {
         "fraction_fit": config.fraction_fit,
-        "fraction_evaluate": 0.0,
+        "fraction_evaluate": config.fraction_evaluate,
         "min_fit_clients": 1,
-        "min_evaluate_clients": 0,
+        "min_evaluate_clients": 1,
         "min_available_clients": config.needed_replies,
         "initial_parameters": ndarrays_to_parameters(initial_arrays),
         "evaluate_fn": evaluate_round,
         "on_fit_config_fn": lambda server_round: {"server_round": server_round},
+        "on_evaluate_config_fn": lambda server_round: {"server_round": server_round},
     }
     if config.aggregator in BASELINES:
         return baseline(config, records.add_clients, flower_options)
     return PAwBRoFL(
         epsilon=config.epsilon,
-        weighting=weighting_named(config.aggregator, epsilon=config.epsilon),
+        weighting=weighting_of(config),
         performance=tilt_of(config),
         server_learning_rate=config.server_learning_rate,
         block_size=config.block_size or None,
