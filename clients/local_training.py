@@ -5,8 +5,10 @@ gains: the loss on its training data under the received model minus the loss aft
 taken over all its samples, with the model in eval mode. Samples stay in memory as two tensors and
 every epoch gathers them once, in shuffled order, so a batch is a slice.
 
-Two other measures of how badly a client is served may be reported in its place: the same difference on
-samples that are held out from training, and the norm of the loss's gradient under the received model.
+Other measures of how badly a client is served may be reported in its place: the same difference on
+samples that are held out from training; the loss of the first batch minus that of the last one, which
+costs no pass over the data but compares different samples; and the norm of the loss's gradient under the
+received model.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from torch.nn import functional
 EVALUATION_BATCH = {"cpu": 200, "cuda": 2000}
 """Samples evaluated at once: on a CPU as many as keep a layer's values in its cache."""
 
-GAP_MEASURES = ("training", "validation", "gradient-norm")
+GAP_MEASURES = ("training", "validation", "batches", "gradient-norm")
 
 BatchTransform = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -41,8 +43,9 @@ class LocalTraining:
         Of plain SGD, above 0.
     gap_measure : str, default "training"
         What is reported as the optimality gap: the loss gained on the training data ("training") or on
-        held-out samples ("validation"), or the gradient's norm under the received model, over the
-        training data ("gradient-norm", in units of loss per parameter).
+        held-out samples ("validation"), that of the first batch of training minus that of the last one
+        ("batches"), or the gradient's norm under the received model, over the training data
+        ("gradient-norm", in units of loss per parameter).
     validation_share : float, default 0.2
         Share of a client's samples, the last ones, that "validation" holds out; above 0 and below 1.
 
@@ -88,7 +91,8 @@ class TrainingReport:
     ----------
     loss_before, loss_after : float
         Mean cross-entropy under the received and the trained model, on the client's training data or,
-        with the "validation" measure, on what is held out.
+        with the "validation" measure, on what is held out. With "batches", that of the first and the
+        last batch, each before its step.
     num_examples : int
         Number of training samples.
     loss_gap : float
@@ -130,6 +134,9 @@ def train_and_measure(
     own_inputs, own_labels = inputs[:fitted], labels[:fitted]
     if fitted < len(labels):
         inputs, labels = inputs[fitted:], labels[fitted:]
+    if training.gap_measure == "batches":
+        first, last = train(model, own_inputs, own_labels, training, generator, transform)
+        return TrainingReport(first, last, fitted, first - last)
     gradient = None
     if training.gap_measure == "gradient-norm":
         gradient = gradient_norm(model, inputs, labels, transform)
@@ -146,9 +153,16 @@ def train(
     training: LocalTraining,
     generator: torch.Generator,
     transform: BatchTransform | None = None,
-) -> None:
-    """Run plain SGD on the cross-entropy in place; see `train_and_measure` for the parameters."""
+) -> tuple[float, float]:
+    """Run plain SGD on the cross-entropy in place; see `train_and_measure` for the parameters.
+
+    Returns
+    -------
+    first, last : float
+        The loss of the first and of the last batch, each before its step.
+    """
     model.train()
+    first = last = None
     optimizer = torch.optim.SGD(model.parameters(), lr=training.learning_rate, fused=True)
     for _ in range(training.epochs):
         order = torch.randperm(len(labels), generator=generator).to(inputs.device)
@@ -161,8 +175,13 @@ def train(
             if transform is not None:
                 batch, targets = transform(batch, targets)
             optimizer.zero_grad(set_to_none=True)
-            functional.cross_entropy(model(batch), targets).backward()
+            last = functional.cross_entropy(model(batch), targets)
+            first = last if first is None else first
+            last.backward()
             optimizer.step()
+    if first is None or last is None:
+        raise ValueError("a client must have at least one sample to train on, got none")
+    return first.item(), last.item()
 
 
 @torch.inference_mode()

@@ -23,6 +23,7 @@ from typing import Literal
 
 from pawbrofl_app.run_config import RunConfig
 
+from .as_published.departures import departures_named
 from .study import Cell, Study
 
 Engine = Literal["in-process", "ray"]
@@ -145,11 +146,18 @@ def run_cell(folder: CellFolder, engine: Engine) -> None:
             os.dup2(log.fileno(), stream.fileno())
     config = replace(folder.cell.config, results_dir=str(folder.path.resolve()))
     started = time.perf_counter()
-    _run(config, engine)
+    _run(config, folder.cell.departures, engine)
     print(f"finished in {time.perf_counter() - started:.1f} s")
 
 
-def _run(config: RunConfig, engine: Engine) -> None:
+def _run(config: RunConfig, departures: str, engine: Engine) -> None:
+    if departures != "none":
+        from .as_published.run import run_as_published
+
+        if engine != "in-process":
+            raise RuntimeError(f"departures are for the in-process engine, got {engine}")
+        run_as_published(config, departures_named(departures))
+        return
     if engine == "in-process":
         from pawbrofl_app.in_process_engine import run_in_process
 

@@ -13,7 +13,9 @@ Beside this file, ``studies/`` holds ours. A study file has three parts::
     attack = ["none", "dba"]
     aggregator = ["mean", "no-regret"]
 
-Every combination, with every seed, is a cell: one run of the app.
+Every combination, with every seed, is a cell: one run of the app. Beside the app's settings a study
+may set or vary ``departures``: what the run does as the authors' code does it (see
+`as_published.departures`).
 """
 
 from __future__ import annotations
@@ -30,13 +32,25 @@ from typing import Any
 from pawbrofl_app.command import default_settings
 from pawbrofl_app.run_config import InvalidSetting, RunConfig
 
+from .as_published.departures import InvalidDepartures, departures_named
+
 FOLDER = Path(__file__).resolve().parent
 STUDIES, PRESETS = FOLDER / "studies", FOLDER / "presets"
 PARTS = ("title", "preset", "seeds", "settings", "grid")
+DEPARTURES = "departures"
 
 
 class InvalidStudy(ValueError):
     """A study's file cannot be read or describes no valid runs. The message names file and part."""
+
+
+INVALID = (
+    tomllib.TOMLDecodeError,
+    UnicodeDecodeError,
+    InvalidSetting,
+    InvalidDepartures,
+    InvalidStudy,
+)
 
 
 @dataclass(frozen=True)
@@ -46,20 +60,26 @@ class Cell:
     Attributes
     ----------
     varied : dict
-        The settings in which the study's cells differ, without the seed; None for one that has no
-        effect in this cell.
+        The settings (and departures) in which the study's cells differ, without the seed; None for one
+        that has no effect in this cell.
     config : RunConfig
         All settings; ``results_dir`` is empty until the cell is run.
+    departures : str
+        What it does as the authors' code does; "none" is the app as it is.
     """
 
     varied: dict[str, Any]
     config: RunConfig
+    departures: str = "none"
 
     @property
     def name(self) -> str:
         """What varies, legibly, and a digest of all settings: changed settings are another cell."""
-        settings = json.dumps(self.config.as_settings(), sort_keys=True)
-        digest = hashlib.blake2b(settings.encode(), digest_size=4).hexdigest()
+        settings: dict[str, Any] = dict(self.config.as_settings())
+        if self.departures != "none":
+            settings[DEPARTURES] = self.departures
+        described = json.dumps(settings, sort_keys=True)
+        digest = hashlib.blake2b(described.encode(), digest_size=4).hexdigest()
         parts = [
             value if isinstance(value, str) else f"{name}={str(value).lower()}"
             for name, value in self.varied.items()
@@ -109,7 +129,13 @@ class Study:
             )
         try:
             return cls._parse(path.stem, tomllib.loads(path.read_text()), seeds)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, InvalidSetting, InvalidStudy) as problem:
+        except (
+            tomllib.TOMLDecodeError,
+            UnicodeDecodeError,
+            InvalidSetting,
+            InvalidDepartures,
+            InvalidStudy,
+        ) as problem:
             raise InvalidStudy(f"{path}: {problem}") from problem
 
     @classmethod
@@ -157,6 +183,9 @@ def _product(grid: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
 
 
 def _cell(settings: dict[str, Any], varied: tuple[str, ...]) -> Cell:
+    settings = {DEPARTURES: "none"} | settings
+    departures_named(settings[DEPARTURES])
     ignored = {"mu"} if not settings["performance-aware"] else set()
     shown = {name: None if name in ignored else settings[name] for name in varied}
-    return Cell(shown, RunConfig.parse(settings))
+    departures = settings.pop(DEPARTURES)
+    return Cell(shown, RunConfig.parse(settings), departures)

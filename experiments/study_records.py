@@ -11,6 +11,7 @@ import pandas as pd
 from pawbrofl_app.run_config import RunConfig
 
 from .runner import CellFolder
+from .study import DEPARTURES
 
 MEASURES = (
     "test_accuracy",
@@ -55,7 +56,10 @@ def rounds_of(folders: Sequence[CellFolder]) -> pd.DataFrame:
     for folder in folders:
         if folder.finished:
             rounds = pd.read_csv(folder.path / "rounds.csv")
-            settings = folder.cell.config.as_settings() | {METHOD: method_of(folder)}
+            settings = folder.cell.config.as_settings() | {
+                DEPARTURES: folder.cell.departures,
+                METHOD: method_of(folder),
+            }
             tables.append(pd.DataFrame({**settings}, index=rounds.index).join(rounds))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
@@ -74,7 +78,7 @@ def comparable(rounds: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         The data set, and every other setting that varies over the study with its value.
     part : DataFrame
     """
-    settings = [field.name.replace("_", "-") for field in fields(RunConfig)]
+    settings = [*(field.name.replace("_", "-") for field in fields(RunConfig)), DEPARTURES]
     apart = [name for name in settings if name in rounds and name not in COMPARED]
     varying = [name for name in apart if name != "dataset" and rounds[name].nunique() > 1]
     for values, part in rounds.groupby(["dataset", *varying], sort=False):

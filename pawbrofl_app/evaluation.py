@@ -54,9 +54,9 @@ def evaluate(
         without any backdoor gives it to them.
     """
     model.eval()
-    scores = _scores(model, images)
+    scores = class_scores(model, images)
     others = images[labels != target]
-    hits = _scores(model, trigger.stamp(others)).argmax(dim=1) == target
+    hits = class_scores(model, trigger.stamp(others)).argmax(dim=1) == target
     return Evaluation(
         accuracy=float((scores.argmax(dim=1) == labels).double().mean()),
         loss=float(functional.cross_entropy(scores.double(), labels)),
@@ -64,5 +64,6 @@ def evaluate(
     )
 
 
-def _scores(model: nn.Module, images: Tensor) -> Tensor:
+def class_scores(model: nn.Module, images: Tensor) -> Tensor:
+    """Return a model's class scores for images of any number."""
     return torch.cat([model(batch) for batch in images.split(evaluation_batch(images.device))])

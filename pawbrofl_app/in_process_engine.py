@@ -17,7 +17,7 @@ from flwr.app import Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.common.constant import SUPERLINK_NODE_ID, ErrorCode
 from flwr.common.logger import log
-from flwr.serverapp import Grid
+from flwr.serverapp import Grid, ServerApp
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
@@ -119,8 +119,14 @@ class InProcessGrid(Grid):
         return message_id
 
 
-def run_in_process(config: RunConfig) -> None:
+def run_in_process(config: RunConfig, server_app: ServerApp | None = None) -> None:
     """Run one federation from its settings to its finished records.
+
+    Parameters
+    ----------
+    config : RunConfig
+    server_app : ServerApp, optional
+        By default the project's own.
 
     Raises
     ------
@@ -128,8 +134,9 @@ def run_in_process(config: RunConfig) -> None:
         What the ServerApp raises before the first round.
     """
     from .client_app import app as client_app
-    from .server_app import app as server_app
+    from .server_app import app
 
     settings: Settings = dict(config.as_settings())
     grid = InProcessGrid(client_app, settings, config.num_clients)
-    server_app(grid, Context(RUN_ID, SUPERLINK_NODE_ID, {}, RecordDict(), settings))
+    run = app if server_app is None else server_app
+    run(grid, Context(RUN_ID, SUPERLINK_NODE_ID, {}, RecordDict(), settings))

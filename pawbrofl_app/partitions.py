@@ -30,15 +30,22 @@ def client_indices(config: RunConfig) -> tuple[Indices, ...]:
     InvalidSetting
         Where there are more clients than samples, or labels are too skewed for so many clients.
     """
-    labels = load_dataset(config.dataset, config.data_dir).train.labels.numpy()
-    if config.num_clients > len(labels):
+    available = len(load_dataset(config.dataset, config.data_dir).train.labels)
+    num_samples = config.training_samples or available
+    if num_samples > available:
         raise InvalidSetting(
-            f"num-clients must be at most {len(labels)}, the number of training samples of "
-            f"{config.dataset!r}, got {config.num_clients}"
+            f"training-samples must be at most {available}, all that {config.dataset!r} has, "
+            f"got {num_samples}"
+        )
+    if config.num_clients > num_samples:
+        raise InvalidSetting(
+            f"num-clients must be at most {num_samples}, the number of training samples of "
+            f"{config.dataset!r} that are used, got {config.num_clients}"
         )
     return _partition(
         config.dataset,
         config.data_dir,
+        num_samples,
         config.partition,
         config.dirichlet_alpha,
         config.num_clients,
@@ -48,19 +55,32 @@ def client_indices(config: RunConfig) -> tuple[Indices, ...]:
 
 @functools.lru_cache(maxsize=1)
 def _partition(
-    dataset: str, data_dir: str, partition: str, alpha: float, num_clients: int, seed: int
+    dataset: str,
+    data_dir: str,
+    num_samples: int,
+    partition: str,
+    alpha: float,
+    num_clients: int,
+    seed: int,
 ) -> tuple[Indices, ...]:
     labels = load_dataset(dataset, data_dir).train.labels.numpy()
+    used = _drawn(len(labels), num_samples, seed)
     if partition == "dirichlet":
-        return _dirichlet(labels, num_clients, alpha, seed)
+        return tuple(used[own] for own in _dirichlet(labels[used], num_clients, alpha, seed))
     random = np.random.default_rng([seed, num_clients])
-    shuffled = random.permutation(len(labels))
+    shuffled = used[random.permutation(num_samples)]
     if partition == "iid":
         return tuple(np.array_split(shuffled, num_clients))
     shares = random.uniform(size=num_clients)
-    spare = len(labels) - num_clients  # one sample each beforehand, so that no client is empty
+    spare = num_samples - num_clients  # one sample each beforehand, so that no client is empty
     ends = np.round(np.cumsum(shares) / shares.sum() * spare).astype(int) + np.arange(1, num_clients + 1)
     return tuple(np.split(shuffled, ends[:-1]))
+
+
+def _drawn(available: int, num_samples: int, seed: int) -> Indices:
+    if num_samples == available:
+        return np.arange(available)
+    return np.sort(np.random.default_rng([seed, num_samples]).permutation(available)[:num_samples])
 
 
 def _dirichlet(

@@ -39,6 +39,7 @@ class RunConfig:
     seed: int
     dataset: str
     data_dir: str
+    training_samples: int
     partition: str
     dirichlet_alpha: float
     num_clients: int
@@ -251,6 +252,7 @@ _MINORITY: _Range = (lambda x: 0 <= x < 0.5, "at least 0 and below 0.5")
 
 _RANGES: dict[str, _Range] = {
     "seed": (lambda x: 0 <= x < 2**31, "at least 0 and below 2**31"),
+    "training-samples": _AT_LEAST_0,
     "dirichlet-alpha": _POSITIVE,
     "num-clients": _AT_LEAST_1,
     "fraction-fit": _SHARE,

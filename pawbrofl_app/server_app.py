@@ -31,17 +31,15 @@ from .client_sampling import CLIENT_ID_KEY, SeededClientManager
 from .datasets import load_dataset
 from .devices import training_device
 from .durable_server import DurableServer, Endurance
-from .evaluation import evaluate
 from .figures import draw_figures
+from .method import Method, method_of
 from .model import initial_model
 from .partitions import client_indices
 from .progress import RunProgress
 from .records import RunRecords
-from .run_config import BASELINES, RunConfig
+from .run_config import RunConfig
 from .summary import RunSummary
 from .tensorboard_events import check_installed
-from .tilt import tilt_of
-from .weighting import weighting_of
 
 app = ServerApp()
 
@@ -49,7 +47,12 @@ app = ServerApp()
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Run one federated training from the run config to the finished records."""
-    config = RunConfig.parse(context.run_config)
+    serve(grid, RunConfig.parse(context.run_config))
+
+
+def serve(grid: Grid, config: RunConfig, method: Method | None = None) -> None:
+    """Run one federated training, aggregating by a method; by default the one that the settings name."""
+    method = method_of(config) if method is None else method
     check_machine(config)
     malicious = malicious_clients(config)
     with closing(RunRecords(config, malicious)) as records:
@@ -58,14 +61,16 @@ def main(grid: Grid, context: Context) -> None:
             log(INFO, "The run in %s is finished, there is nothing to resume", records.folder)
             return
         checkpoints = CheckpointFolder(records.folder / "checkpoints")
-        server = make_server(config, records, checkpoints)
+        server = make_server(config, records, checkpoints, method)
         timeout = config.round_timeout or None
         start_grid(grid=grid, server=server, config=ServerConfig(config.num_rounds, timeout))
         finish(config, records, malicious, parameters_to_ndarrays(server.parameters))
         checkpoints.remove()
 
 
-def make_server(config: RunConfig, records: RunRecords, checkpoints: CheckpointFolder) -> DurableServer:
+def make_server(
+    config: RunConfig, records: RunRecords, checkpoints: CheckpointFolder, method: Method
+) -> DurableServer:
     """Return the server, ready for the run's first round or the one after its last checkpoint."""
     resume_from = checkpoints.newest() if config.resume else None
     if config.resume:
@@ -80,9 +85,10 @@ def make_server(config: RunConfig, records: RunRecords, checkpoints: CheckpointF
         if due and lengths is not None:
             checkpoints.save(replace(checkpoint, record_lengths=lengths))
 
+    initial_arrays = arrays_of(initial_model(config.seed, config.network))
     return DurableServer(
         client_manager=SeededClientManager(config.seed, config.round_timeout or None),
-        strategy=make_strategy(config, records, arrays_of(initial_model(config.seed, config.network))),
+        strategy=make_strategy(config, records, initial_arrays, method),
         endurance=Endurance(
             config.num_clients, config.start_timeout, config.needed_replies, config.round_attempts
         ),
@@ -103,8 +109,10 @@ def check_machine(config: RunConfig) -> None:
     client_indices(config)
 
 
-def make_strategy(config: RunConfig, records: RunRecords, initial_arrays: NDArrays) -> FedAvg:
-    """Return the strategy that the settings describe, recording and evaluating every round."""
+def make_strategy(
+    config: RunConfig, records: RunRecords, initial_arrays: NDArrays, method: Method
+) -> FedAvg:
+    """Return the strategy of settings and method, recording and evaluating every round."""
     model = initial_model(config.seed, config.network)
     device = training_device(config.device)
     images, labels = load_dataset(config.dataset, config.data_dir).test.as_inputs(device)
@@ -115,7 +123,7 @@ def make_strategy(config: RunConfig, records: RunRecords, initial_arrays: NDArra
     ) -> tuple[float, dict[str, Scalar]]:
         started = time.perf_counter()
         load_arrays(model, arrays)
-        result = evaluate(model, images, labels, *evaluated_backdoor(config))
+        result = method.evaluate(model, images, labels, *evaluated_backdoor(config))
         records.add_round(server_round, result, time.perf_counter() - started)
         return result.loss, {
             "accuracy": result.accuracy,
@@ -133,12 +141,12 @@ def make_strategy(config: RunConfig, records: RunRecords, initial_arrays: NDArra
         "on_fit_config_fn": lambda server_round: {"server_round": server_round},
         "on_evaluate_config_fn": lambda server_round: {"server_round": server_round},
     }
-    if config.aggregator in BASELINES:
+    if method.weighting is None:
         return baseline(config, records.add_clients, flower_options)
     return PAwBRoFL(
         epsilon=config.epsilon,
-        weighting=weighting_of(config),
-        performance=tilt_of(config),
+        weighting=method.weighting,
+        performance=method.performance,
         server_learning_rate=config.server_learning_rate,
         block_size=config.block_size or None,
         client_id_key=CLIENT_ID_KEY,

@@ -41,7 +41,11 @@ def test_every_preset_is_valid(path: Path, defaults: dict[str, Any]) -> None:
         ("effective-clients", 0.5, "effective-clients must be at least 1"),
         ("preferences", "3:2", "preferences must be such as '3=2, 7=0.5'"),
         ("preferences", "3=-1", "preferences must be such as '3=2, 7=0.5'"),
-        ("gap-measure", "loss", "gap-measure must be one of training, validation, gradient-norm"),
+        (
+            "gap-measure",
+            "loss",
+            "gap-measure must be one of training, validation, batches",
+        ),
         ("validation-share", 1.0, "validation-share must be above 0 and below 1"),
         ("network", "resnet", "network must be one of cnn, perceptron"),
         ("malicious-fraction", 0.5, "malicious-fraction must be at least 0 and below 0.5, got 0.5"),

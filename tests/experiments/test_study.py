@@ -59,7 +59,7 @@ def test_our_studies_are_valid(name: str) -> None:
         ("grids = 1", "unknown part 'grids': known are title, preset, seeds, settings, grid"),
         (
             "preset = 'cifar'",
-            "preset must be one of digits, digits-dirichlet, digits-quick, ",
+            "preset must be one of as-published, digits, digits-dirichlet, ",
         ),
         ("seeds = 0", "seeds must be a whole number of at least 1, got 0"),
         ("[[grid]]\nmu = 3", "must hold lists of at least one value"),

@@ -1,0 +1,45 @@
+"""How a run aggregates and evaluates: by its settings, unless an experiment says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from attacks import BackdoorTrigger
+from attacks.erased_corner import CornerTrigger
+from strategies import PerformanceAware, Weighting
+
+from .evaluation import Evaluation, evaluate
+from .run_config import BASELINES, RunConfig
+from .tilt import tilt_of
+from .weighting import weighting_of
+
+Evaluate = Callable[[nn.Module, Tensor, Tensor, BackdoorTrigger | CornerTrigger, int], Evaluation]
+
+
+@dataclass(frozen=True)
+class Method:
+    """What the server does with replies and with the model they make.
+
+    Attributes
+    ----------
+    weighting : Weighting or None
+        Finds the robust weights. None where the aggregator is one of Flower's own strategies.
+    performance : PerformanceAware or None
+        The tilt, if any.
+    evaluate : callable
+        As `evaluation.evaluate`.
+    """
+
+    weighting: Weighting | None
+    performance: PerformanceAware | None
+    evaluate: Evaluate = evaluate
+
+
+def method_of(config: RunConfig) -> Method:
+    """Return the method that the settings describe."""
+    if config.aggregator in BASELINES:
+        return Method(None, None)
+    return Method(weighting_of(config), tilt_of(config))
