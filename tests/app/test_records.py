@@ -142,6 +142,14 @@ def test_figures_are_drawn(records: RunRecords) -> None:
         assert imread(path).std() > 0.01, f"{path.name} is empty"
 
 
+def test_fairness_is_drawn_where_clients_evaluated(records: RunRecords) -> None:
+    records.add_evaluations(3, [ClientEvaluation("0", 0.5, 0.9, 70)], 0.0)
+    records.add_round(3, Evaluation(0.8, 1.0, 0.0), 0.5)
+    paths = draw_figures(records.rounds, records.clients, records.folder / "figures")
+    assert paths[-1].name == "fairness.png"
+    assert imread(paths[-1]).std() > 0.01
+
+
 def resumed(records: RunRecords, **changed: Any) -> RunRecords:
     records.close()
     settings = records.config.as_settings() | {"resume": True} | changed
