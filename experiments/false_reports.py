@@ -27,10 +27,10 @@ MEASURES = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the study and write its results; 0 if every run finished."""
-    status, cells, out = run_for_page(STUDY, "false_reports.csv", __doc__, arguments)
-    if (out / "performance_reports.md").is_file():
-        write_part(out / "performance_reports.md", "false reports", report_table(cells))
-    return status
+    run = run_for_page(STUDY, "false_reports.csv", __doc__, arguments)
+    if (run.out / "performance_reports.md").is_file():
+        write_part(run.out / "performance_reports.md", "false reports", report_table(run.cells))
+    return run.status
 
 
 def report_table(cells: pd.DataFrame) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from .__main__ import main as experiments
+from .runner import CellFolder, folders_of
+from .study import Study
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -33,9 +36,31 @@ def write_part(path: Path, part: str, content: str) -> None:
     path.write_text(with_part(path.read_text(), part, content))
 
 
+@dataclass(frozen=True)
+class PageRun:
+    """What a page's command has to write about.
+
+    Attributes
+    ----------
+    status : int
+        0 if every run finished.
+    cells : DataFrame
+        One row a finished run, as the CSV file holds it.
+    folders : list of CellFolder
+        The runs' records.
+    out : Path
+        The folder of the file and the page.
+    """
+
+    status: int
+    cells: pd.DataFrame
+    folders: list[CellFolder]
+    out: Path
+
+
 def run_for_page(
     study: str, csv: str, description: str | None, arguments: Sequence[str] | None
-) -> tuple[int, pd.DataFrame, Path]:
+) -> PageRun:
     """Run what is not finished of a study by a command of its own, and write its runs as CSV.
 
     Parameters
@@ -48,15 +73,6 @@ def run_for_page(
         The command's docstring; its first line is shown as help.
     arguments : sequence of str, optional
         The command line's, by default the process's own.
-
-    Returns
-    -------
-    status : int
-        0 if every run finished.
-    cells : DataFrame
-        What the file holds.
-    out : Path
-        The folder of the file and the page.
     """
     parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
     parser.add_argument("--seeds", type=int, metavar="N", help="run seeds 1 to N")
@@ -72,4 +88,5 @@ def run_for_page(
     cells = pd.read_csv(options.results / study / "cells.csv").round(4)
     options.out.mkdir(parents=True, exist_ok=True)
     cells.to_csv(options.out / csv, index=False)
-    return status, cells, options.out
+    folders = folders_of(Study.load(study, options.seeds), options.results)
+    return PageRun(status, cells, folders, options.out)

@@ -36,13 +36,13 @@ DPI = 100
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the study and write its three results; 0 if every run finished."""
-    status, cells, out = run_for_page(STUDY, "threat_matrix.csv", __doc__, arguments)
-    figure = draw(cells)
-    figure.savefig(out / "threat_matrix.png", dpi=DPI)
+    run = run_for_page(STUDY, "threat_matrix.csv", __doc__, arguments)
+    figure = draw(run.cells)
+    figure.savefig(run.out / "threat_matrix.png", dpi=DPI)
     plt.close(figure)
-    if (out / "attacks.md").is_file():
-        write_part(out / "attacks.md", "detection", detection(cells))
-    return status
+    if (run.out / "attacks.md").is_file():
+        write_part(run.out / "attacks.md", "detection", detection(run.cells))
+    return run.status
 
 
 def draw(cells: pd.DataFrame) -> Figure:

@@ -3,7 +3,7 @@
 - ``gap-order``: the gaps are handed over in the clients' order and the updates in a random one, so the
   tilt acts on random clients.
 - ``unnormalised``: the robust weights in ``z_i = q_i gap_i / mu`` are ones where nothing was filtered,
-  about 1/m otherwise, and mu is doubled until the softmax does not overflow.
+  about 1/m otherwise, and mu is doubled until the softmax is a number.
 - ``weightings``: fixed threshold, few steps, another projection (see `weightings`).
 - ``all-images``: attack success counts the test images that are of the target class anyway.
 
@@ -30,8 +30,8 @@ from strategies.updates import FloatArray
 
 from .weightings import PublishedNoRegret, published_filtering
 
-LARGEST_EXPONENT = 709.0
-"""Where exp overflows in float64."""
+SMALLEST_EXPONENT, LARGEST_EXPONENT = -745.0, 709.0
+"""Beyond them exp is 0 or infinity in float64, and the authors' softmax not a number."""
 
 DEPARTURES = ("gap-order", "unnormalised", "weightings", "all-images")
 
@@ -84,7 +84,8 @@ class PublishedTilt(PerformanceAware):
         kept = q[counted]
         nothing_filtered = float(np.ptp(kept)) <= 1e-12 * float(kept.max())
         scale = 1 / float(kept[0]) if nothing_filtered else 1.0
-        while scale * float((kept * gaps[counted]).max()) / mu > LARGEST_EXPONENT:
+        largest = scale * float((kept * gaps[counted]).max())
+        while not SMALLEST_EXPONENT <= largest / mu <= LARGEST_EXPONENT:
             mu *= 2
         return mu / scale
 

@@ -102,3 +102,21 @@ def test_more_clients_than_samples_are_refused(defaults: dict[str, Any]) -> None
 def test_as_many_clients_as_samples_are_possible(defaults: dict[str, Any], partition: str) -> None:
     config = RunConfig.parse(defaults | {"num-clients": 1437, "partition": partition})
     assert [len(part) for part in client_indices(config)] == [1] * 1437
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
+def test_a_part_of_the_training_samples_may_be_used(defaults: dict[str, Any], partition: str) -> None:
+    settings = defaults | {"partition": partition, "training-samples": 200, "num-clients": 4}
+    used = np.concatenate(client_indices(RunConfig.parse(settings)))
+    assert len(used) == len(set(used.tolist())) == 200
+    assert used.max() > 200, "drawn from all of them"
+    again = np.concatenate(client_indices(RunConfig.parse(settings)))
+    np.testing.assert_array_equal(used, again)
+    other = np.concatenate(client_indices(RunConfig.parse(settings | {"seed": 2})))
+    assert set(other.tolist()) != set(used.tolist())
+
+
+def test_more_training_samples_than_there_are_are_refused(defaults: dict[str, Any]) -> None:
+    config = RunConfig.parse(defaults | {"training-samples": 2000})
+    with pytest.raises(InvalidSetting, match="training-samples must be at most 1437"):
+        client_indices(config)

@@ -100,3 +100,22 @@ def test_the_measure_does_not_change_the_training_of_the_same_samples(
 def test_invalid_arguments_are_named(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=name):
         replace(TRAINING, **{name: value})  # type: ignore[arg-type]
+
+
+def test_batches_compares_the_first_batch_with_the_last_one(samples: tuple[Tensor, Tensor]) -> None:
+    inputs, labels = samples
+    training = replace(TRAINING, epochs=1, batch_size=16, gap_measure="batches")
+    order = torch.randperm(30, generator=generator())
+    first, last = order[:16], order[16:]
+    model = new_model()
+    report = train_and_measure(model, inputs, labels, training, generator())
+    received, after_first = new_model(), new_model()
+    optimizer = torch.optim.SGD(after_first.parameters(), lr=training.learning_rate)
+    functional.cross_entropy(after_first(inputs[first]), labels[first]).backward()
+    optimizer.step()
+    expected = functional.cross_entropy(received(inputs[first]), labels[first])
+    assert report.loss_before == pytest.approx(expected.item(), rel=1e-6)
+    expected = functional.cross_entropy(after_first(inputs[last]), labels[last])
+    assert report.loss_after == pytest.approx(expected.item(), rel=1e-6)
+    assert report.loss_gap == report.loss_before - report.loss_after
+    assert report.num_examples == 30
