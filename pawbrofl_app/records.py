@@ -112,14 +112,6 @@ class RunRecords:
         return self._results.has(CLIENTS)
 
     @property
-    def evaluations(self) -> pd.DataFrame | None:
-        """What ``evaluations.csv`` holds, or None where no client evaluated."""
-        if not self._results.has(EVALUATIONS):
-            return None
-        rows = io.StringIO(self._results.read(EVALUATIONS))
-        return pd.read_csv(rows, dtype={"client": str})
-
-    @property
     def rounds(self) -> pd.DataFrame:
         """What ``rounds.csv`` holds."""
         return pd.read_csv(io.StringIO(self._results.read(ROUNDS)))
@@ -156,6 +148,8 @@ class RunRecords:
     ) -> None:
         """Append one row for each client that was to evaluate to ``evaluations.csv``.
 
+        Measures of fairness are of those that say to be one of the run's benign clients.
+
         Parameters
         ----------
         server_round : int
@@ -163,7 +157,8 @@ class RunRecords:
         seconds : float
             How long they took.
         """
-        benign = [one for one in evaluations if not one.left_out and one.client not in self.malicious]
+        names = {str(client) for client in range(self.config.num_clients)} - self.malicious
+        benign = [one for one in evaluations if not one.left_out and one.client in names]
         fairness = Fairness.of([one.accuracy for one in benign], [one.loss for one in benign])
         self._fairness = (server_round, fairness, seconds)
         rows = [

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from matplotlib.image import imread
@@ -71,22 +72,22 @@ def test_a_round_without_replies_has_no_gap(records: RunRecords) -> None:
 def test_evaluations_are_recorded_and_only_those_of_benign_clients_make_the_measures(
     records: RunRecords,
 ) -> None:
-    assert records.evaluations is None
+    assert not (records.folder / "evaluations.csv").exists()
     assert records.rounds["benign_loss"].isna().all()
     evaluations = [
         ClientEvaluation("0", 0.5, 0.9, 70),
         ClientEvaluation("1", 1.5, 0.7, 71),
         ClientEvaluation("2", 1e9, 0.0, 72),
         ClientEvaluation("3", math.nan, math.nan, 0, "no reply: it died"),
+        ClientEvaluation("4", 9.0, 0.1, 70),
     ]
     records.add_evaluations(3, evaluations, 2.0)
     records.add_round(3, Evaluation(0.8, 1.0, 0.0), 0.5)
     records.add_round(4, Evaluation(0.8, 1.0, 0.0), 0.5)
-    table = records.evaluations
-    assert table is not None
-    assert table["truly_malicious"].tolist() == [False, False, True, False]
+    table = pd.read_csv(records.folder / "evaluations.csv")
+    assert table["truly_malicious"].tolist() == [False, False, True, False, False]
     assert table["left_out"][3] == "no reply: it died"
-    row = records.rounds.iloc[3]
+    row = records.rounds.iloc[3]  # the run has clients 0 to 3
     assert (row["benign_loss"], row["worst_benign_loss"]) == (1.0, 1.5)
     assert (row["benign_accuracy"], row["worst_benign_accuracy"]) == (pytest.approx(0.8), 0.7)
     assert row["evaluation_seconds"] == 2.5
@@ -165,7 +166,7 @@ def test_a_resumed_run_goes_on_after_a_checkpoints_rows(records: RunRecords) -> 
     records.add_round(3, Evaluation(0.9, 1.0, 0.02), 0.5)
     again = resumed(records)
     again.cut_back(lengths)
-    assert again.evaluations is None
+    assert not (records.folder / "evaluations.csv").exists()
     assert (records.folder / "rounds.csv").read_text() == expected
     assert again.clients["round"].max() == 2
     again.add_round(3, Evaluation(0.9, 1.0, 0.02), 0.5)
