@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-EVALUATION_BATCH = {"cpu": 200, "cuda": 2000}
+EVALUATION_BATCH = {"cpu": 50, "cuda": 2000}
 """Samples evaluated at once: on a CPU as many as keep a layer's values in its cache."""
 
 GAP_MEASURES = ("training", "validation", "batches", "gradient-norm")

@@ -69,8 +69,8 @@ def findings(rounds: pd.DataFrame) -> list[Finding]:
     """
     found = []
     for name, part in comparable(rounds):
-        robust = part[(part["aggregator"] != "mean") & part["performance-aware"]]
-        for (attack, aggregator), tilted in robust.groupby(["attack", "aggregator"], sort=False):
+        tilts = part[part["performance-aware"]]
+        for (attack, aggregator), tilted in tilts.groupby(["attack", "aggregator"], sort=False):
             plain = part[(part["attack"] == attack) & ~part["performance-aware"]]
             where = f"{name}, {'no attack' if attack == 'none' else attack}, {aggregator}"
             tested = (claim(tilted, plain, where) for claim in CLAIMS)

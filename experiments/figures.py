@@ -170,8 +170,11 @@ def _line(
 
 def columns_of(rounds: pd.DataFrame) -> list[tuple[str, str]]:
     """Return each attack with each robust weighting, in the study's order."""
-    robust = [name for name in _in_order(rounds["aggregator"]) if name != "mean"] or ["mean"]
-    return [(attack, name) for attack in _in_order(rounds["attack"]) for name in robust]
+    columns = []
+    for attack in _in_order(rounds["attack"]):
+        names = _in_order(rounds.loc[rounds["attack"] == attack, "aggregator"])
+        columns += [(attack, name) for name in names if name != "mean"] or [(attack, "mean")]
+    return columns
 
 
 def _in_order(values: pd.Series) -> list[str]:

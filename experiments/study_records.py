@@ -101,7 +101,6 @@ def comparable(rounds: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def method_of(folder: CellFolder) -> str:
     """Return the paper's name for how a cell aggregates: vanilla FL, vanilla BRFL or PAwBRoFL."""
     config = folder.cell.config
-    robust = config.aggregator != "mean"
     if not config.performance_aware:
-        return "vanilla BRFL" if robust else "vanilla FL"
-    return f"{'PAwBRoFL' if robust else 'PA-FL'} mu={config.mu:g}"
+        return "vanilla FL" if config.aggregator == "mean" else "vanilla BRFL"
+    return f"PAwBRoFL mu={config.mu:g}"

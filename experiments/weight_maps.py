@@ -94,7 +94,8 @@ def weight_maps(cells: pd.DataFrame) -> Figure | None:
         None where there is nothing to draw, or too much.
     """
     columns = columns_of(cells)
-    shown = cells[cells["aggregator"].isin({aggregator for _, aggregator in columns})]
+    pairs = zip(cells["attack"], cells["aggregator"], strict=True)
+    shown = cells[[pair in columns for pair in pairs]]
     methods = [str(method) for method in shown[METHOD].drop_duplicates()]
     read = {
         (row[METHOD], row["attack"], row["aggregator"]): _read(row[CLIENTS_FILE])

@@ -123,7 +123,7 @@ def _measured(rounds: pd.DataFrame, measure: str, column: str) -> pd.DataFrame:
         {
             "attack": np.where(attacked, "backdoor", "no attack"),
             "aggregator": rounds["aggregator"].replace({"mean": "average"}),
-            "method": rounds[METHOD].str.replace("PA-FL", "PAwBRoFL"),
+            "method": rounds[METHOD],
             "measure": measure,
             "round": rounds["round"],
             "value": 100 * rounds[column],

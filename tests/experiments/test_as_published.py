@@ -20,6 +20,7 @@ from experiments.as_published.__main__ import (
     published_curves,
     with_vanilla_everywhere,
 )
+from experiments.as_published.corrections import corrections_table
 from experiments.as_published.departures import (
     DEPARTURES,
     InvalidDepartures,
@@ -178,3 +179,30 @@ def test_one_seed_explains_nothing() -> None:
 def test_the_figure_has_a_panel_for_each_setting_and_measure() -> None:
     figure = draw(beside_published(made_up_rounds(1.0), published_curves()))
     assert len(figure.axes) == len(MEASURES)
+
+
+def test_the_table_of_corrections_names_what_was_put_right_and_what_it_changed() -> None:
+    cells = pd.DataFrame(
+        [
+            {"departures": departures, "attack": attack, "seed": seed, "malicious_weight": 0.1}
+            for seed in (1, 2)
+            for departures, attack in (
+                ("all", "erased-corner"),
+                ("unnormalised, weightings, all-images", "erased-corner"),
+                ("all", "dba"),
+                ("none", "dba"),
+            )
+        ]
+    )
+    rounds = cells.drop(columns="malicious_weight").assign(
+        **{"round": 3, "num-rounds": 3, "test_accuracy": 0.5, "attack_success_rate": 0.25}
+    )
+    rounds.loc[rounds["attack"] == "dba", "test_accuracy"] = 0.75
+    lines = [line.split(" | ") for line in corrections_table(cells, rounds).splitlines()[2:]]
+    assert [line[0].strip("| ") for line in lines] == [
+        "nothing",
+        "gaps in the clients' order",
+        "DBA",
+        "everything",
+    ]
+    assert [line[3] for line in lines] == ["", "+0.0, +0.0", "+25.0, +25.0", "+25.0, +25.0"]
