@@ -97,7 +97,8 @@ def curves(rounds: pd.DataFrame, rows: Mapping[str, str] = ROWS) -> Figure:
     colours = _colours(methods)
 
     def draw(panel: Axes, attack: str, aggregator: str, measure: str) -> None:
-        part = rounds[(rounds["attack"] == attack) & rounds["aggregator"].isin({aggregator, "mean"})]
+        vanilla = (rounds["aggregator"] == "mean") & ~rounds["performance-aware"]
+        part = rounds[(rounds["attack"] == attack) & (vanilla | (rounds["aggregator"] == aggregator))]
         for method in methods:
             _line(panel, part[part[METHOD] == method], "round", measure, method, colours)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))

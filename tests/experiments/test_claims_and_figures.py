@@ -143,6 +143,14 @@ def test_how_clients_are_served_is_drawn_where_clients_evaluated(tmp_path: Path)
     assert [path.stem for path in nobody] == ["digits-curves", "digits-trade-off"]
 
 
+def test_a_tilted_mean_is_no_part_of_another_weighting_s_line() -> None:
+    tilted_mean = runs("none", "mean", 0.01, 0.2, 0.0)
+    figure = curves(pd.concat([study(), tilted_mean], ignore_index=True))
+    (line,) = (one for one in figure.axes[0].lines if one.get_label() == "PAwBRoFL mu=0.01")
+    assert np.asarray(line.get_ydata())[-1] == pytest.approx(0.95, abs=0.01)
+    plt.close(figure)
+
+
 def test_the_table_has_means_and_spreads_over_the_seeds() -> None:
     cells = pd.DataFrame(
         {
