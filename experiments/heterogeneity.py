@@ -70,7 +70,7 @@ def tables(cells: pd.DataFrame, bounds: pd.DataFrame, dropped: pd.DataFrame) -> 
     """
     runs = named(cells)
     return {
-        "answer": markdown_table(answer(runs)),
+        "answer": f"{plain_answer(runs)}\n\n{markdown_table(answer(runs))}",
         "served": markdown_table(served(runs)),
         "tilt": markdown_table(differences(*with_and_without_tilt(runs))),
         "mixing": markdown_table(differences(*with_and_without_mixing(runs))),
@@ -137,6 +137,24 @@ def verdict(loss_differences: pd.Series) -> str:
     return "better off" if high < 0 else "worse off" if low > 0 else "not decided"
 
 
+def plain_answer(runs: pd.DataFrame) -> str:
+    """Return in words, for each kind of data, whether the tilt serves the worst-off better."""
+    pairs = paired(*with_and_without_tilt(runs))
+    robust = pairs[pairs.index.get_level_values("weighting") != "mean"]
+    lines = []
+    for name in _in_order(runs["data"]):
+        by_seed = robust.xs(name, level="data").groupby(level="seed").mean()
+        said = {"better off": "yes", "worse off": "no, worse", "not decided": "cannot be told"}
+        lines.append(
+            f"- **{name}: {said[verdict(by_seed['worst_benign_loss'])]}.** Over all robust weightings, "
+            f"with and without attack, the tilt changes the loss of the worst 10% by "
+            f"{_with_interval(by_seed['worst_benign_loss'])}, their accuracy by "
+            f"{_with_interval(by_seed['worst_benign_accuracy'])}, and the mean accuracy by "
+            f"{_with_interval(by_seed['benign_accuracy'])}."
+        )
+    return "\n".join(lines)
+
+
 def answer(runs: pd.DataFrame) -> pd.DataFrame:
     """Return what the tilt changes over many settings at once.
 
@@ -165,7 +183,7 @@ def answer(runs: pd.DataFrame) -> pd.DataFrame:
 
 def wider_bounds(runs: pd.DataFrame, bounds: pd.DataFrame) -> pd.DataFrame:
     """Return what wider bounds on the tilt change against ``max-tilt`` 2, paired by seed."""
-    bounded = runs[runs["performance-aware"]]
+    bounded, _ = with_and_without_tilt(runs)
     shown = MEASURES | {"attack_success_rate": "attack success"}
     rows = []
     for name, part in {
@@ -174,7 +192,8 @@ def wider_bounds(runs: pd.DataFrame, bounds: pd.DataFrame) -> pd.DataFrame:
     }.items():
         for setting, pairs in paired(part, bounded).groupby(level=list(SETTING), sort=False):
             row = {"bound": name} | dict(zip(SETTING[:2], setting, strict=False))
-            rows.append(row | {title: _with_interval(pairs[one]) for one, title in shown.items()})
+            row |= {title: _with_interval(pairs[one]) for one, title in shown.items()}
+            rows.append(row | {"the worst-off are": verdict(pairs["worst_benign_loss"])})
     return pd.DataFrame(rows)
 
 

@@ -17,6 +17,7 @@ from experiments.heterogeneity import (
     draw,
     named,
     paired,
+    plain_answer,
     served,
     verdict,
     wider_bounds,
@@ -78,14 +79,16 @@ def test_mixing_is_compared_without_tilt_where_there_is_mixing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tilted_loss", "expected", "counts"),
+    ("tilted_loss", "expected", "answered", "counts"),
     [
-        (0.8, "better off", "8 / 0 / 0"),
-        (1.3, "worse off", "0 / 8 / 0"),
-        (0.98, "not decided", "0 / 0 / 8"),
+        (0.8, "better off", "yes", "8 / 0 / 0"),
+        (1.3, "worse off", "no, worse", "0 / 8 / 0"),
+        (0.98, "not decided", "cannot be told", "0 / 0 / 8"),
     ],
 )
-def test_verdict_and_answer_follow_the_interval(tilted_loss: float, expected: str, counts: str) -> None:
+def test_verdict_and_answer_follow_the_interval(
+    tilted_loss: float, expected: str, answered: str, counts: str
+) -> None:
     runs = named(cells(tilted_loss))
     table = differences(*with_and_without_tilt(runs))
     assert set(table["the worst-off are"]) == {expected}
@@ -93,6 +96,10 @@ def test_verdict_and_answer_follow_the_interval(tilted_loss: float, expected: st
     assert whole["settings better / worse / not decided"]["all robust weightings"] == counts
     mean = tilted_loss - 1 + 0.025
     assert whole["loss, worst 10%"]["coalition-filtering"].startswith(f"{mean:+.3f} [")
+    skewed, iid = plain_answer(runs).splitlines()
+    assert skewed.startswith(f"- **Dirichlet 0.1: {answered}.** Over all robust weightings")
+    assert iid.startswith(f"- **IID: {answered}.**")
+    assert f"loss of the worst 10% by {mean:+.3f} [" in skewed
 
 
 def test_one_seed_decides_nothing() -> None:
