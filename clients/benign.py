@@ -13,6 +13,7 @@ from flwr.common import Scalar
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from .local_evaluation import loss_and_accuracy
 from .local_training import LocalTraining, TrainingReport, train_and_measure
 from .model_arrays import arrays_of, load_arrays
 
@@ -76,6 +77,16 @@ class BenignClient(NumPyClient):
         generator = batch_order(self.seed, server_round, self.partition_id)
         report = train_and_measure(model, self.inputs, self.labels, self.training, generator)
         return arrays_of(model), report
+
+    def evaluate(
+        self, parameters: NDArrays, config: dict[str, Scalar]
+    ) -> tuple[float, int, dict[str, Scalar]]:
+        """Return loss and accuracy of the received model on the samples that this client trains on."""
+        model = self.make_model().to(self.inputs.device)
+        load_arrays(model, parameters)
+        fitted = self.training.num_fitted(len(self.labels))
+        loss, accuracy = loss_and_accuracy(model, self.inputs[:fitted], self.labels[:fitted])
+        return loss, fitted, {"accuracy": accuracy, "partition_id": self.partition_id}
 
     def get_properties(self, config: dict[str, Scalar]) -> dict[str, Scalar]:
         """Return the client's own number, by which the server keeps clients in a stable order."""

@@ -1,4 +1,4 @@
-"""Figures of a study: the paper's curves over the rounds, and what the temperature trades for what.
+"""Figures of a study: the paper's curves, fairness, and what the temperature trades for what.
 
 Drawn for light or dark pages. Lines are means over the seeds, bands reach from the smallest to the
 largest.
@@ -7,7 +7,7 @@ largest.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -30,6 +30,13 @@ ROWS = {
     "largest_gap": "largest gap, all clients",
     "largest_benign_gap": "largest gap, benign clients",
 }
+FAIRNESS_ROWS = {
+    "benign_accuracy": "accuracy, mean client",
+    "worst_benign_accuracy": "accuracy, worst 10%",
+    "worst_benign_loss": "loss, worst 10%",
+    "benign_loss_variance": "variance of the loss",
+}
+"""Of benign clients, each on its own data."""
 DPI = 130
 MOST_COLUMNS = 8
 """Attacks times weightings that a figure can hold and still be read."""
@@ -45,19 +52,22 @@ def draw_study_figures(rounds: pd.DataFrame, folder: Path, dark: bool = False) -
     rounds : DataFrame
         As `study_records.rounds_of` returns it.
     folder : Path
-        Where to; made if missing. ``<part>-curves.png`` and, where ``mu`` varies,
-        ``<part>-trade-off.png``; with ``-dark`` before the suffix for dark pages.
+        Where to; made if missing. ``<part>-curves.png``; where clients evaluated,
+        ``<part>-fairness.png``; where ``mu`` varies, ``<part>-trade-off.png``; with ``-dark`` before the
+        suffix for dark pages.
     dark : bool
         Light on dark, for dark pages.
     """
     folder.mkdir(parents=True, exist_ok=True)
     suffix = "-dark.png" if dark else ".png"
     paths = []
-    with _style(dark):
+    with page_style(dark):
         for name, part in comparable(rounds):
-            if len(_columns(part)) > MOST_COLUMNS:
+            if len(columns_of(part)) > MOST_COLUMNS:
                 continue
             figures = {"curves": curves(part)}
+            if "benign_loss" in part and part["benign_loss"].notna().any():
+                figures["fairness"] = curves(part[part["round"] > 0], FAIRNESS_ROWS)
             if part.loc[part["performance-aware"], "mu"].nunique() > 1:
                 figures["trade-off"] = trade_off(part)
             for kind, figure in figures.items():
@@ -68,7 +78,8 @@ def draw_study_figures(rounds: pd.DataFrame, folder: Path, dark: bool = False) -
 
 
 @contextlib.contextmanager
-def _style(dark: bool) -> Iterator[None]:
+def page_style(dark: bool) -> Iterator[None]:
+    """Draw as fits a light or a dark page."""
     with plt.style.context("dark_background" if dark else "default"):
         if dark:
             plt.rcParams.update({"figure.facecolor": "#16181d", "axes.facecolor": "#16181d"})
@@ -76,7 +87,7 @@ def _style(dark: bool) -> Iterator[None]:
         yield
 
 
-def curves(rounds: pd.DataFrame) -> Figure:
+def curves(rounds: pd.DataFrame, rows: Mapping[str, str] = ROWS) -> Figure:
     """Draw the paper's figure: measures in rows, attack and robust weighting in columns.
 
     Lines are the methods: vanilla FL (in every column of its attack), vanilla BRFL, and PAwBRoFL for
@@ -86,12 +97,13 @@ def curves(rounds: pd.DataFrame) -> Figure:
     colours = _colours(methods)
 
     def draw(panel: Axes, attack: str, aggregator: str, measure: str) -> None:
-        part = rounds[(rounds["attack"] == attack) & rounds["aggregator"].isin({aggregator, "mean"})]
+        vanilla = (rounds["aggregator"] == "mean") & ~rounds["performance-aware"]
+        part = rounds[(rounds["attack"] == attack) & (vanilla | (rounds["aggregator"] == aggregator))]
         for method in methods:
             _line(panel, part[part[METHOD] == method], "round", measure, method, colours)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
 
-    return _grid_of_panels(rounds, "round", draw)
+    return _grid_of_panels(rounds, "round", rows, draw)
 
 
 def trade_off(rounds: pd.DataFrame) -> Figure:
@@ -108,28 +120,33 @@ def trade_off(rounds: pd.DataFrame) -> Figure:
             panel.axhline(level, ls="--", color=colours["vanilla BRFL"], label="vanilla BRFL")
         panel.set_xscale("log")
 
-    return _grid_of_panels(last, "mu", draw)
+    return _grid_of_panels(last, "mu", ROWS, draw)
 
 
-def _grid_of_panels(rounds: pd.DataFrame, x: str, draw: Callable[[Axes, str, str, str], None]) -> Figure:
+def _grid_of_panels(
+    rounds: pd.DataFrame,
+    x: str,
+    rows: Mapping[str, str],
+    draw: Callable[[Axes, str, str, str], None],
+) -> Figure:
     """Draw a panel for each measure (rows) and each attack with each robust weighting (columns)."""
-    columns = _columns(rounds)
+    columns = columns_of(rounds)
     figure, axes = plt.subplots(
-        len(ROWS),
+        len(rows),
         len(columns),
-        figsize=(3.3 * len(columns) + 0.6, 2.3 * len(ROWS) + 0.6),
+        figsize=(3.3 * len(columns) + 0.6, 2.3 * len(rows) + 0.6),
         sharex=True,
         sharey="row",
         squeeze=False,
         layout="constrained",
     )
     for column, (attack, aggregator) in enumerate(columns):
-        axes[0, column].set_title(f"{_attack_name(attack)}, {aggregator}", fontsize=10)
+        axes[0, column].set_title(f"{attack_name(attack)}, {aggregator}", fontsize=10)
         axes[-1, column].set_xlabel(x)
-        for row, measure in enumerate(ROWS):
+        for row, measure in enumerate(rows):
             draw(axes[row, column], attack, aggregator, measure)
             axes[row, column].grid(alpha=0.25)
-    for row, label in enumerate(ROWS.values()):
+    for row, label in enumerate(rows.values()):
         axes[row, 0].set_ylabel(label)
     _legend(figure, axes[0])
     return figure
@@ -152,7 +169,8 @@ def _line(
     axes.fill_between(points.index, points["min"], points["max"], color=colour, alpha=0.15, lw=0)
 
 
-def _columns(rounds: pd.DataFrame) -> list[tuple[str, str]]:
+def columns_of(rounds: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return each attack with each robust weighting, in the study's order."""
     columns = []
     for attack in _in_order(rounds["attack"]):
         names = _in_order(rounds.loc[rounds["attack"] == attack, "aggregator"])
@@ -164,7 +182,8 @@ def _in_order(values: pd.Series) -> list[str]:
     return [str(value) for value in values.drop_duplicates()]
 
 
-def _attack_name(attack: str) -> str:
+def attack_name(attack: str) -> str:
+    """Return what an attack is called in titles."""
     return "no attack" if attack == "none" else attack
 
 

@@ -18,10 +18,13 @@ from .runner import CellFolder
 from .study import Study
 from .study_records import finished_cells, rounds_of
 from .table import as_text, over_seeds
+from .weight_maps import draw_weight_maps
 
 TEMPLATE = "report.html.jinja"
 CAPTIONS = {
     "curves": "over the rounds: means over the seeds, bands from the smallest to the largest",
+    "fairness": "how benign clients are served, each on its own data: means and ranges over the seeds",
+    "weights": "who counted how much in each round, first seed; malicious clients are marked red",
     "trade-off": "the last round by mu: what the tilt trades for what (means and ranges over the seeds)",
 }
 
@@ -66,7 +69,7 @@ def write_report(study: Study, folders: Sequence[CellFolder], folder: Path) -> P
         date=time.strftime("%Y-%m-%d"),
         findings=findings(rounds),
         table=as_text(over_seeds(cells, study.varied)),
-        figures=_figures(rounds, folder / "figures"),
+        figures=_figures(folders, rounds, folder / "figures"),
         settings={name: value for name, value in common.items() if name not in hidden},
         versions=json.loads((finished[0].path / "versions.json").read_text()),
     )
@@ -75,8 +78,11 @@ def write_report(study: Study, folders: Sequence[CellFolder], folder: Path) -> P
     return path
 
 
-def _figures(rounds: pd.DataFrame, folder: Path) -> list[EmbeddedFigure]:
-    light, dark = draw_study_figures(rounds, folder), draw_study_figures(rounds, folder, dark=True)
+def _figures(folders: Sequence[CellFolder], rounds: pd.DataFrame, folder: Path) -> list[EmbeddedFigure]:
+    light, dark = (
+        draw_study_figures(rounds, folder, on_dark) + draw_weight_maps(folders, folder, on_dark)
+        for on_dark in (False, True)
+    )
     figures = []
     for on_light, on_dark in zip(light, dark, strict=True):
         kind = next(kind for kind in CAPTIONS if on_light.stem.endswith(kind))

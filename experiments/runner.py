@@ -1,7 +1,8 @@
 """Runs the cells of a study side by side, each once, and goes on where an earlier run stopped.
 
 A cell's folder lies in the study's folder and is finished when its ``summary.json`` is there, which
-the app writes last. A folder without one is what a killed or failed run left: it is started afresh.
+the app writes last. A folder without one is what a killed or failed run left: a killed one goes on after
+its last checkpoint, a failed one is started afresh.
 Every cell has a process of its own, so that one that crashes takes no other with it.
 """
 
@@ -21,7 +22,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Literal
 
-from pawbrofl_app.run_config import RunConfig
+from pawbrofl_app.run_config import InvalidSetting, RunConfig
+from pawbrofl_app.run_folder import check_existing
 
 from .as_published.departures import departures_named
 from .study import Cell, Study
@@ -135,19 +137,32 @@ def _process_context() -> SpawnContext | ForkServerContext:
 
 
 def run_cell(folder: CellFolder, engine: Engine) -> None:
-    """Run one cell from its start, in a process of its own, with everything it prints in its log."""
+    """Run one cell to its end, in a process of its own, with everything it prints in its log."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     folder.path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(folder.path, ignore_errors=True)
+    config = replace(folder.cell.config, results_dir=str(folder.path.resolve()), resume=True)
+    goes_on = not folder.failed and _can_go_on(config)
+    if not goes_on:
+        shutil.rmtree(folder.path, ignore_errors=True)
     folder.failure.unlink(missing_ok=True)
-    with folder.log.open("w") as log:
+    with folder.log.open("a" if goes_on else "w") as log:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
             os.dup2(log.fileno(), stream.fileno())
-    config = replace(folder.cell.config, results_dir=str(folder.path.resolve()))
     started = time.perf_counter()
     _run(config, folder.cell.departures, engine)
     print(f"finished in {time.perf_counter() - started:.1f} s")
+
+
+def _can_go_on(config: RunConfig) -> bool:
+    """Return whether the folder of a cell is what the same run left when it was killed."""
+    if not Path(config.results_dir).is_dir():
+        return False
+    try:
+        check_existing(config)
+    except InvalidSetting:
+        return False
+    return True
 
 
 def _run(config: RunConfig, departures: str, engine: Engine) -> None:

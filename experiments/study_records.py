@@ -8,10 +8,14 @@ from dataclasses import fields
 
 import pandas as pd
 
+from pawbrofl_app.fairness import Fairness
 from pawbrofl_app.run_config import RunConfig
 
 from .runner import CellFolder
 from .study import DEPARTURES
+
+FAIRNESS = tuple(field.name for field in fields(Fairness))
+"""What a run's summary holds of how benign clients are served, where clients evaluated."""
 
 MEASURES = (
     "test_accuracy",
@@ -21,6 +25,7 @@ MEASURES = (
     "precision",
     "recall",
     "malicious_weight",
+    *FAIRNESS,
 )
 """What a run's summary holds of its last round, and of the judgement over all rounds."""
 
@@ -33,14 +38,19 @@ COMPARED = frozenset({"attack", "aggregator", "performance-aware", "mu", "seed"}
 
 
 def finished_cells(folders: Sequence[CellFolder]) -> pd.DataFrame:
-    """Return one row for each finished cell: what varies, its seed, and its summary's measures."""
+    """Return one row for each finished cell: what varies, its seed, and its summary's measures.
+
+    Without measures of fairness where no clients evaluated.
+    """
     rows = []
     for folder in folders:
         if folder.finished:
             summary = json.loads((folder.path / "summary.json").read_text())
             measures = {name: summary[name] for name in MEASURES}
             rows.append({**folder.cell.varied, "seed": folder.cell.config.seed, **measures})
-    return pd.DataFrame(rows)
+    cells = pd.DataFrame(rows)
+    unknown = [name for name in FAIRNESS if name in cells and cells[name].isna().all()]
+    return cells.drop(columns=unknown)
 
 
 def rounds_of(folders: Sequence[CellFolder]) -> pd.DataFrame:
@@ -56,12 +66,14 @@ def rounds_of(folders: Sequence[CellFolder]) -> pd.DataFrame:
     for folder in folders:
         if folder.finished:
             rounds = pd.read_csv(folder.path / "rounds.csv")
-            settings = folder.cell.config.as_settings() | {
-                DEPARTURES: folder.cell.departures,
-                METHOD: method_of(folder),
-            }
-            tables.append(pd.DataFrame({**settings}, index=rounds.index).join(rounds))
+            tables.append(pd.DataFrame(settings_of(folder), index=rounds.index).join(rounds))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def settings_of(folder: CellFolder) -> dict[str, str | int | float | bool]:
+    """Return all settings of a cell, under their names in the run config, and its method."""
+    others = {DEPARTURES: folder.cell.departures, METHOD: method_of(folder)}
+    return folder.cell.config.as_settings() | others
 
 
 def comparable(rounds: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -27,10 +27,11 @@ def over_seeds(cells: pd.DataFrame, varied: Sequence[str]) -> pd.DataFrame:
         its standard deviation as well, as ``<measure>_std``.
     """
     groups = cells.groupby(list(varied), sort=False, dropna=False)
-    table = groups[list(MEASURES)].mean()
+    measures = [name for name in MEASURES if name in cells]
+    table = groups[measures].mean()
     table.insert(0, "seeds", groups.size())
     if cells["seed"].nunique() > 1:
-        for name in MEASURES:
+        for name in measures:
             table[f"{name}_std"] = groups[name].std()
     return table.reset_index()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from flwr.common import (
     Code,
     DisconnectRes,
@@ -22,6 +25,8 @@ NOTHING_CAME = "Expected one Message but got: 0"
 ERROR_BEGINS = "Message contains an Error (reason: "
 ERROR_ENDS = "). It originated during client-side execution of a message."
 """Flower's words where it has no reply to read."""
+
+Reply = TypeVar("Reply", FitRes, EvaluateRes)
 
 
 class ClientFailure(RuntimeError):
@@ -59,8 +64,21 @@ class NamedClient(ClientProxy):
         ClientFailure
             Whatever goes wrong: no reply in time, an error in its place, or one that cannot be read.
         """
+        return self._reply(lambda: self._client.fit(ins, timeout, group_id))
+
+    def evaluate(self, ins: EvaluateIns, timeout: float | None, group_id: int | None) -> EvaluateRes:
+        """Have the client evaluate.
+
+        Raises
+        ------
+        ClientFailure
+            As `fit`.
+        """
+        return self._reply(lambda: self._client.evaluate(ins, timeout, group_id))
+
+    def _reply(self, ask: Callable[[], Reply]) -> Reply:
         try:
-            reply = self._client.fit(ins, timeout, group_id)
+            reply = ask()
         except Exception as problem:
             # What a hostile reply makes Flower raise when it is read is not foreseeable.
             words = str(problem)
@@ -74,10 +92,6 @@ class NamedClient(ClientProxy):
         if reply.status.code != Code.OK:
             raise ClientFailure(self.cid, f"{reply.status.code.name}: {reply.status.message}")
         return reply
-
-    def evaluate(self, ins: EvaluateIns, timeout: float | None, group_id: int | None) -> EvaluateRes:
-        """Have the client evaluate."""
-        return self._client.evaluate(ins, timeout, group_id)
 
     def get_properties(
         self, ins: GetPropertiesIns, timeout: float | None, group_id: int | None

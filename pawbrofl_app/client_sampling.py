@@ -6,7 +6,9 @@ about its number changes which honest clients are drawn, but gains no better cha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from logging import WARNING
 
 import numpy as np
@@ -21,6 +23,8 @@ from .client_failures import one_line
 CLIENT_ID_KEY = "partition_id"
 ASKED_AT_ONCE = 16
 SORTS_LAST = 2**63
+_EVALUATION = 1
+"""Last word of the seed of draws for evaluation: they are not those for training."""
 
 
 class SeededClientManager(SimpleClientManager):
@@ -40,6 +44,19 @@ class SeededClientManager(SimpleClientManager):
         self.patience = patience
         self.num_draws = 0
         self._numbers: dict[str, int] = {}
+        self._evaluated_round: int | None = None
+
+    @contextmanager
+    def evaluating(self, server_round: int) -> Iterator[None]:
+        """Draw, meanwhile, by the round alone, and without waiting for anybody.
+
+        So who evaluates has no part in who trains, and a resumed run draws the same.
+        """
+        self._evaluated_round = server_round
+        try:
+            yield
+        finally:
+            self._evaluated_round = None
 
     def sample(
         self,
@@ -48,7 +65,8 @@ class SeededClientManager(SimpleClientManager):
         criterion: Criterion | None = None,
     ) -> list[ClientProxy]:
         """Wait for enough clients and draw some of them without replacement."""
-        self.wait_for(num_clients if min_num_clients is None else min_num_clients)
+        if self._evaluated_round is None:
+            self.wait_for(num_clients if min_num_clients is None else min_num_clients)
         clients = [
             client
             for client in list(self.clients.values())
@@ -58,10 +76,14 @@ class SeededClientManager(SimpleClientManager):
             return clients
         self._ask_for_numbers(clients)
         clients.sort(key=lambda client: (self._numbers[client.cid], client.cid))
-        random = np.random.default_rng([self.seed, self.num_draws])
-        self.num_draws += 1
-        chosen = random.choice(len(clients), size=num_clients, replace=False)
+        chosen = self._next_draw().choice(len(clients), size=num_clients, replace=False)
         return [clients[index] for index in sorted(chosen)]
+
+    def _next_draw(self) -> np.random.Generator:
+        if self._evaluated_round is not None:
+            return np.random.default_rng([self.seed, self._evaluated_round, _EVALUATION])
+        self.num_draws += 1
+        return np.random.default_rng([self.seed, self.num_draws - 1])
 
     def _ask_for_numbers(self, clients: list[ClientProxy]) -> None:
         unknown = [client for client in clients if client.cid not in self._numbers]

@@ -25,8 +25,10 @@ from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
 from .checkpoint import Checkpoint
+from .client_evaluations import ClientEvaluation, ask_for_evaluations
 from .client_failures import ClientFailure
-from .client_sampling import CLIENT_ID_KEY, SeededClientManager
+from .client_names import ClientNames
+from .client_sampling import SeededClientManager
 from .in_process_engine import InProcessGrid
 from .progress import RunProgress
 
@@ -91,6 +93,9 @@ class DurableServer(Server):
     resume_from : Checkpoint, optional
     on_failures : callable
         Called with a round's number and its `ClientFailure`, if there are any.
+    on_evaluations : callable
+        Called with a round's number, its clients' evaluations and the seconds they took, if the strategy
+        has any evaluate. They are not aggregated.
     after_round : callable
         Called with the `Checkpoint` that a round ends with, but for the lengths of its records.
     grid : Grid, optional
@@ -106,6 +111,7 @@ class DurableServer(Server):
         progress: RunProgress,
         resume_from: Checkpoint | None = None,
         on_failures: Callable[[int, Sequence[ClientFailure]], None] = lambda *_: None,
+        on_evaluations: Callable[[int, Sequence[ClientEvaluation], float], None] = lambda *_: None,
         after_round: Callable[[Checkpoint], None] = lambda _: None,
         grid: Grid | None = None,
     ) -> None:
@@ -115,9 +121,10 @@ class DurableServer(Server):
         self._progress = progress
         self._resume_from = resume_from
         self._on_failures = on_failures
+        self._on_evaluations = on_evaluations
         self._after_round = after_round
         self._fit_clients = grid.fit_clients if isinstance(grid, InProcessGrid) else fit_clients
-        self._names: dict[str, str] = {}
+        self._names = ClientNames()
 
     def fit(self, num_rounds: int, timeout: float | None) -> tuple[History, float]:
         """Run the rounds that are left, and return their history and how many seconds they took.
@@ -137,6 +144,7 @@ class DurableServer(Server):
             log(INFO, "")
             log(INFO, "[ROUND %s]", server_round)
             self._train(server_round, timeout, history)
+            self._evaluate_at_clients(server_round, timeout)
             self._evaluate(server_round, history)
             self._after_round(self._checkpoint(server_round))
         return history, time.perf_counter() - started
@@ -208,14 +216,23 @@ class DurableServer(Server):
             timeout=timeout,
             group_id=server_round,
         )
-        self._learn_names(results)
+        self._names.learn(results)
         log(INFO, "aggregate_fit: received %s results, %s failures", len(results), len(problems))
         failures = [problem for problem in problems if isinstance(problem, ClientFailure)]
         for failure in failures:
-            log(WARNING, "aggregate_fit: no reply from %s", self._described(failure))
+            log(WARNING, "aggregate_fit: no reply from %s", self._names.described(failure))
         return results, [
-            ClientFailure(self._name(f.client), f.reason, replied=f.replied) for f in failures
+            ClientFailure(self._names.of(f.client), f.reason, replied=f.replied) for f in failures
         ]
+
+    def _evaluate_at_clients(self, server_round: int, timeout: float | None) -> None:
+        with self._clients.evaluating(server_round):
+            instructions = self.strategy.configure_evaluate(server_round, self.parameters, self._clients)
+        if not instructions:
+            return
+        started = time.perf_counter()
+        evaluations = ask_for_evaluations(server_round, instructions, timeout, self._names.of)
+        self._on_evaluations(server_round, evaluations, time.perf_counter() - started)
 
     def _evaluate(self, server_round: int, history: History) -> None:
         evaluated = self.strategy.evaluate(server_round, self.parameters)
@@ -225,25 +242,6 @@ class DurableServer(Server):
         log(INFO, "evaluated round %s: loss %.4f%s", server_round, loss, _listed(metrics))
         history.add_loss_centralized(server_round, loss)
         history.add_metrics_centralized(server_round, metrics)
-
-    def _learn_names(self, results: Results) -> None:
-        claims: dict[int, list[str]] = {}
-        for client, result in results:
-            number = result.metrics.get(CLIENT_ID_KEY)
-            if isinstance(number, int) and not isinstance(number, bool):
-                self._names[client.cid] = str(number)
-                claims.setdefault(number, []).append(client.cid)
-        for number, nodes in claims.items():
-            if len(nodes) > 1:
-                log(WARNING, "nodes %s all call themselves client %s", ", ".join(nodes), number)
-
-    def _name(self, node: str) -> str:
-        return self._names.get(node, node)
-
-    def _described(self, failure: ClientFailure) -> str:
-        name = self._name(failure.client)
-        who = f"client {name}" if name == failure.client else f"client {name} (node {failure.client})"
-        return f"{who}: {failure.reason}"
 
 
 def _listed(metrics: Mapping[str, Scalar]) -> str:

@@ -1,4 +1,4 @@
-"""Figures of one run: the paper's three curves, and who counted how much in every round."""
+"""Figures of one run: the paper's three curves, fairness, and who counted how much in every round."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -21,7 +22,8 @@ DPI = 150
 def draw_figures(rounds: pd.DataFrame, clients: pd.DataFrame, folder: Path) -> list[Path]:
     """Draw the figures of a run's records into a folder and return their paths.
 
-    ``accuracy.png``, ``attack_success_rate.png``, ``largest_gap.png``, ``weights.png``.
+    ``accuracy.png``, ``attack_success_rate.png``, ``largest_gap.png``, ``weights.png``; and, where
+    clients evaluated, ``fairness.png``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     figures = {
@@ -36,6 +38,8 @@ def draw_figures(rounds: pd.DataFrame, clients: pd.DataFrame, folder: Path) -> l
         ),
         "weights.png": _weights(clients),
     }
+    if rounds["benign_loss"].notna().any():
+        figures["fairness.png"] = _fairness(rounds.dropna(subset=["benign_loss"]))
     for name, figure in figures.items():
         figure.savefig(folder / name, dpi=DPI)
         plt.close(figure)
@@ -46,6 +50,25 @@ def _curves(
     rounds: pd.DataFrame, columns: dict[str, str], label: str, top: float | None = None
 ) -> Figure:
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    _draw_curves(axes, rounds, columns, label, top)
+    return figure
+
+
+def _fairness(rounds: pd.DataFrame) -> Figure:
+    """Draw how evenly the model serves benign clients: accuracy, loss and the loss's variance."""
+    figure, (accuracy, loss, variance) = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+    names = {"benign_accuracy": "mean", "worst_benign_accuracy": "worst 10%"}
+    _draw_curves(accuracy, rounds, names, "accuracy", top=1)
+    names = {"benign_loss": "mean", "worst_benign_loss": "worst 10%"}
+    _draw_curves(loss, rounds, names, "loss")
+    _draw_curves(variance, rounds, {"benign_loss_variance": ""}, "variance of the loss")
+    figure.suptitle("benign clients, each on its own training data", fontsize=11)
+    return figure
+
+
+def _draw_curves(
+    axes: Axes, rounds: pd.DataFrame, columns: dict[str, str], label: str, top: float | None = None
+) -> None:
     for style, (column, name) in zip(("o-", "s--"), columns.items(), strict=False):
         axes.plot(rounds["round"], rounds[column], style, markersize=4, label=name or None)
     axes.set(xlabel="round", ylabel=label)
@@ -57,7 +80,6 @@ def _curves(
     axes.grid(alpha=0.3)
     if any(columns.values()):
         axes.legend()
-    return figure
 
 
 def _weights(clients: pd.DataFrame) -> Figure:

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from attacks import BackdoorTrigger
 from attacks.erased_corner import CornerTrigger
 from strategies import PerformanceAware, Weighting
-from strategies.weightings import weighting_named
 
 from .evaluation import Evaluation, evaluate
 from .run_config import BASELINES, RunConfig
 from .tilt import tilt_of
+from .weighting import weighting_of
 
 Evaluate = Callable[[nn.Module, Tensor, Tensor, BackdoorTrigger | CornerTrigger, int], Evaluation]
 
@@ -42,4 +42,4 @@ def method_of(config: RunConfig) -> Method:
     """Return the method that the settings describe."""
     if config.aggregator in BASELINES:
         return Method(None, None)
-    return Method(weighting_named(config.aggregator, epsilon=config.epsilon), tilt_of(config))
+    return Method(weighting_of(config), tilt_of(config))

@@ -7,6 +7,7 @@ import json
 import math
 import platform
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,20 @@ from torch import nn
 
 from strategies.diagnostics import RoundDiagnostics
 
+from .client_evaluations import ClientEvaluation
 from .client_failures import ClientFailure
 from .evaluation import Evaluation
+from .fairness import Fairness
 from .results_folder import ResultsFolder
 from .run_config import InvalidSetting, RunConfig
 from .run_folder import SETTINGS, claim, folder_of
+from .tensorboard_events import TensorBoardEvents
 
 RECORDED_VERSIONS = ("flwr", "numpy", "pandas", "ray", "scipy", "torch", "torchvision")
 VERSIONS = "versions.json"
 ROUNDS = "rounds.csv"
 CLIENTS = "clients.csv"
+EVALUATIONS = "evaluations.csv"
 MODEL = "model.pt"
 SUMMARY = "summary.json"
 
@@ -61,6 +66,8 @@ class RunRecords:
         self._lock = claim(self.folder)
         self._results = ResultsFolder(self.folder)
         self._diagnostics: RoundDiagnostics | None = None
+        self._fairness: tuple[int, Fairness, float] | None = None
+        self._events = TensorBoardEvents(self.folder) if config.tensorboard else None
         if not (self.folder / SETTINGS).is_file():
             settings = config.as_settings() | {"results-dir": str(self.folder), "resume": False}
             self._results.replace(SETTINGS, tomli_w.dumps(settings).encode())
@@ -69,6 +76,8 @@ class RunRecords:
 
     def close(self) -> None:
         """Let other processes write to the folder."""
+        if self._events is not None:
+            self._events.close()
         Path(self._lock.lock_file).unlink(missing_ok=True)
         self._lock.release()
 
@@ -91,7 +100,7 @@ class RunRecords:
             Where rows from before the checkpoint are missing, or the folder cannot be written to.
         """
         try:
-            self._results.cut_back((ROUNDS, CLIENTS), lengths)
+            self._results.cut_back((ROUNDS, CLIENTS, EVALUATIONS), lengths)
         except (OSError, ValueError) as problem:
             raise InvalidSetting(
                 f"results-dir {str(self.folder)!r} cannot be resumed: {problem}"
@@ -134,14 +143,44 @@ class RunRecords:
             ],
         )
 
+    def add_evaluations(
+        self, server_round: int, evaluations: Sequence[ClientEvaluation], seconds: float
+    ) -> None:
+        """Append one row for each client that was to evaluate to ``evaluations.csv``.
+
+        Measures of fairness are of those that say to be one of the run's benign clients.
+
+        Parameters
+        ----------
+        server_round : int
+        evaluations : sequence of ClientEvaluation
+        seconds : float
+            How long they took.
+        """
+        names = {str(client) for client in range(self.config.num_clients)} - self.malicious
+        benign = [one for one in evaluations if not one.left_out and one.client in names]
+        fairness = Fairness.of([one.accuracy for one in benign], [one.loss for one in benign])
+        self._fairness = (server_round, fairness, seconds)
+        rows = [
+            {"round": server_round} | asdict(one) | {"truly_malicious": one.client in self.malicious}
+            for one in evaluations
+        ]
+        self._append(EVALUATIONS, rows)
+
     def add_round(self, server_round: int, evaluation: Evaluation, evaluation_seconds: float) -> None:
-        """Append a round's row to ``rounds.csv``; round 0 is the initial model."""
+        """Append a round's row to ``rounds.csv``, after its clients and their evaluations.
+
+        Round 0 is the initial model.
+        """
         diagnostics = self._diagnostics
         if diagnostics is not None and diagnostics.server_round != server_round:
             diagnostics = None
         clients = () if diagnostics is None else diagnostics.clients
         gaps = {client.client: client.loss_gap for client in clients if math.isfinite(client.loss_gap)}
         benign = [gap for client, gap in gaps.items() if client not in self.malicious]
+        fairness, seconds = Fairness(), 0.0
+        if self._fairness is not None and self._fairness[0] == server_round:
+            _, fairness, seconds = self._fairness
         row = {
             "round": server_round,
             "test_accuracy": evaluation.accuracy,
@@ -149,11 +188,14 @@ class RunRecords:
             "attack_success_rate": evaluation.attack_success_rate,
             "largest_gap": max(gaps.values(), default=math.nan),
             "largest_benign_gap": max(benign, default=math.nan),
+            **asdict(fairness),
             "training_seconds": 0.0 if diagnostics is None else diagnostics.training_seconds,
             "aggregation_seconds": 0.0 if diagnostics is None else diagnostics.aggregation_seconds,
-            "evaluation_seconds": evaluation_seconds,
+            "evaluation_seconds": evaluation_seconds + seconds,
         }
         self._append(ROUNDS, [row])
+        if self._events is not None:
+            self._events.add_round(row)
 
     def add_failures(self, server_round: int, failures: Sequence[ClientFailure]) -> None:
         """Append one row for each client of a round that sent no reply, or none that can be read."""

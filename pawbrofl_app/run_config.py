@@ -22,6 +22,7 @@ DATASETS = ("digits", "mnist", "fashion-mnist")
 DEVICES = ("auto", "cpu", "cuda")
 MU_SCHEDULES = ("constant", "linear", "cosine", "exponential", "effective-clients")
 NETWORKS = ("cnn", "normalized-cnn", "perceptron")
+PRE_AGGREGATIONS = ("none", "nearest-neighbor-mixing", "bucketing")
 PARTITIONS = ("iid", "variable", "dirichlet")
 IMAGE_SIZE = 28
 NUM_CLASSES = 10
@@ -43,6 +44,7 @@ class RunConfig:
     dirichlet_alpha: float
     num_clients: int
     fraction_fit: float
+    fraction_evaluate: float
     num_rounds: int
     network: str
     local_epochs: int
@@ -53,6 +55,8 @@ class RunConfig:
     device: str
     cohort_size: int
     aggregator: str
+    pre_aggregation: str
+    bucket_size: int
     epsilon: float
     performance_aware: bool
     mu: float
@@ -81,6 +85,7 @@ class RunConfig:
     round_attempts: int
     results_dir: str
     figures: bool
+    tensorboard: bool
     checkpoint_every: int
     resume: bool
 
@@ -189,6 +194,7 @@ class RunConfig:
             self.attack_of(0) if self.attack != NO_ATTACK else None
         except ValueError as problem:
             raise InvalidSetting(str(problem)) from None
+        self._check_pre_aggregation()
         self._check_preferences()
         for name, extent in (("height", self.trigger.height), ("width", self.trigger.width)):
             if self.attack != NO_ATTACK and extent > IMAGE_SIZE:
@@ -200,6 +206,16 @@ class RunConfig:
             path = str(self._value(name))
             if path and not Path(path).is_absolute():
                 raise self._invalid(name, "an absolute path: a run does not start in your folder")
+
+    def _check_pre_aggregation(self) -> None:
+        if self.pre_aggregation != "none" and self.aggregator in BASELINES:
+            raise self._invalid("pre-aggregation", f"none with aggregator {self.aggregator!r}")
+        if self.pre_aggregation == "bucketing" and self.bucket_size * self.epsilon >= 0.5:
+            raise self._invalid(
+                "epsilon",
+                f"below {0.5 / self.bucket_size:g} with buckets of {self.bucket_size}, as one malicious "
+                "update spoils its whole bucket",
+            )
 
     def _check_preferences(self) -> None:
         allowed = "such as '3=2, 7=0.5': clients and numbers that are at least 0"
@@ -221,6 +237,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "dataset": DATASETS,
     "partition": PARTITIONS,
     "aggregator": AGGREGATORS,
+    "pre-aggregation": PRE_AGGREGATIONS,
     "mu-schedule": MU_SCHEDULES,
     "gap-measure": GAP_MEASURES,
     "network": NETWORKS,
@@ -240,11 +257,13 @@ _RANGES: dict[str, _Range] = {
     "dirichlet-alpha": _POSITIVE,
     "num-clients": _AT_LEAST_1,
     "fraction-fit": _SHARE,
+    "fraction-evaluate": (lambda x: 0 <= x <= 1, "at least 0 and at most 1"),
     "num-rounds": _AT_LEAST_1,
     "local-epochs": _AT_LEAST_1,
     "batch-size": _AT_LEAST_1,
     "cohort-size": _AT_LEAST_0,
     "learning-rate": _POSITIVE,
+    "bucket-size": _AT_LEAST_1,
     "epsilon": _MINORITY,
     "validation-share": (lambda x: 0 < x < 1, "above 0 and below 1"),
     "mu": _POSITIVE,

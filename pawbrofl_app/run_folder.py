@@ -23,6 +23,7 @@ MAY_DIFFER = frozenset(
         "round-attempts",
         "round-timeout",
         "start-timeout",
+        "tensorboard",
     }
 )
 """Settings that a resumed run may change, as none of them changes what is computed."""

@@ -41,6 +41,7 @@ from .records import RunRecords
 from .run_config import RunConfig
 from .simulation_grid import simulation_grid
 from .summary import RunSummary
+from .tensorboard_events import check_installed
 
 app = ServerApp()
 
@@ -102,6 +103,7 @@ def make_server(
         progress=RunProgress(config.num_rounds),
         resume_from=resume_from,
         on_failures=records.add_failures,
+        on_evaluations=records.add_evaluations,
         after_round=save,
         grid=grid,
     )
@@ -109,6 +111,8 @@ def make_server(
 
 def check_machine(config: RunConfig) -> None:
     """Find the device and load (or download) and split the data, so that what is amiss shows early."""
+    if config.tensorboard:
+        check_installed()
     training_device(config.device)
     load_dataset(config.dataset, config.data_dir)
     client_indices(config)
@@ -137,13 +141,14 @@ def make_strategy(
 
     flower_options: dict[str, Any] = {
         "fraction_fit": config.fraction_fit,
-        "fraction_evaluate": 0.0,
+        "fraction_evaluate": config.fraction_evaluate,
         "min_fit_clients": 1,
-        "min_evaluate_clients": 0,
+        "min_evaluate_clients": 1,
         "min_available_clients": config.needed_replies,
         "initial_parameters": ndarrays_to_parameters(initial_arrays),
         "evaluate_fn": evaluate_round,
         "on_fit_config_fn": lambda server_round: {"server_round": server_round},
+        "on_evaluate_config_fn": lambda server_round: {"server_round": server_round},
     }
     if method.weighting is None:
         return baseline(config, records.add_clients, flower_options)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import pandas as pd
 
+from .fairness import Fairness
 from .run_config import RunConfig
 
 
@@ -28,6 +30,8 @@ class RunSummary:
     malicious_weight : float
         The malicious clients' share of the final weights, on average over the rounds; NaN where the
         aggregation knows no weights.
+    fairness : Fairness
+        What the final model achieves on benign clients' own data; NaN where they were not asked.
     """
 
     test_accuracy: float
@@ -39,6 +43,7 @@ class RunSummary:
     precision: float
     recall: float
     malicious_weight: float
+    fairness: Fairness
 
     @classmethod
     def of(cls, rounds: pd.DataFrame, clients: pd.DataFrame, malicious: list[int]) -> RunSummary:
@@ -57,11 +62,14 @@ class RunSummary:
             precision=hits / float(judged.sum()) if judged.any() else float("nan"),
             recall=hits / float(truly.sum()) if truly.any() else float("nan"),
             malicious_weight=_malicious_weight(clients),
+            fairness=Fairness(**{field.name: float(last[field.name]) for field in fields(Fairness)}),
         )
 
     def to_json(self) -> str:
-        """Return the summary as JSON."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+        """Return the summary as JSON, the measures of fairness beside the others."""
+        content = asdict(self)
+        fairness = content.pop("fairness")
+        return json.dumps(content | fairness, indent=2) + "\n"
 
     def lines(self, config: RunConfig, folder: Path) -> list[str]:
         """Return the summary as lines for the log."""
@@ -79,7 +87,18 @@ class RunSummary:
             f"judged malicious       {found} (last round); over all rounds precision "
             f"{self.precision:.2f}, recall {self.recall:.2f}",
             f"malicious weight       {self.malicious_weight:.4f} of the final weights, over all rounds",
+            *self._fairness_lines(),
             f"results are in         {folder}",
+        ]
+
+    def _fairness_lines(self) -> list[str]:
+        fairness = self.fairness
+        if math.isnan(fairness.benign_accuracy):
+            return []
+        return [
+            f"benign clients         accuracy {fairness.benign_accuracy:.4f}, worst 10% of them "
+            f"{fairness.worst_benign_accuracy:.4f}; loss {fairness.benign_loss:.4f}, worst 10% "
+            f"{fairness.worst_benign_loss:.4f} (on their own data)"
         ]
 
 

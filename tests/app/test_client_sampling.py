@@ -51,6 +51,30 @@ def test_seeds_and_rounds_draw_differently() -> None:
     assert first[0] != first[1]
 
 
+def test_who_evaluates_depends_on_the_round_alone_and_changes_no_draw_for_training() -> None:
+    manager, undisturbed = SeededClientManager(1), SeededClientManager(1)
+    for number in range(30):
+        for one in (manager, undisturbed):
+            one.register(NumberedProxy(100 + number, number))
+
+    def evaluating(server_round: int) -> list[str]:
+        with manager.evaluating(server_round):
+            return [client.cid for client in manager.sample(10)]
+
+    before = evaluating(1)
+    for _ in range(3):
+        assert [c.cid for c in manager.sample(10)] == [c.cid for c in undisturbed.sample(10)]
+        assert evaluating(1) == before
+        assert evaluating(2) != before
+
+
+def test_an_evaluation_waits_for_nobody() -> None:
+    manager = SeededClientManager(1)
+    manager.register(NumberedProxy(100, 0))
+    with manager.evaluating(1):
+        assert len(manager.sample(3, min_num_clients=3)) == 1
+
+
 def test_every_client_is_drawn_about_as_often() -> None:
     counts = Counter(number for draw in drawn(1, 1, rounds=300) for number in draw)
     assert len(counts) == 30

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from matplotlib.image import imread
 from torch import nn
 
+from pawbrofl_app.client_evaluations import ClientEvaluation
 from pawbrofl_app.client_failures import ClientFailure
 from pawbrofl_app.evaluation import Evaluation
+from pawbrofl_app.fairness import Fairness
 from pawbrofl_app.figures import draw_figures
 from pawbrofl_app.records import RunRecords
 from pawbrofl_app.run_config import InvalidSetting, RunConfig
@@ -65,6 +69,42 @@ def test_a_round_without_replies_has_no_gap(records: RunRecords) -> None:
     assert math.isnan(records.rounds["largest_gap"][3])
 
 
+def test_evaluations_are_recorded_and_only_those_of_benign_clients_make_the_measures(
+    records: RunRecords,
+) -> None:
+    assert not (records.folder / "evaluations.csv").exists()
+    assert records.rounds["benign_loss"].isna().all()
+    evaluations = [
+        ClientEvaluation("0", 0.5, 0.9, 70),
+        ClientEvaluation("1", 1.5, 0.7, 71),
+        ClientEvaluation("2", 1e9, 0.0, 72),
+        ClientEvaluation("3", math.nan, math.nan, 0, "no reply: it died"),
+        ClientEvaluation("4", 9.0, 0.1, 70),
+    ]
+    records.add_evaluations(3, evaluations, 2.0)
+    records.add_round(3, Evaluation(0.8, 1.0, 0.0), 0.5)
+    records.add_round(4, Evaluation(0.8, 1.0, 0.0), 0.5)
+    table = pd.read_csv(records.folder / "evaluations.csv")
+    assert table["truly_malicious"].tolist() == [False, False, True, False, False]
+    assert table["left_out"][3] == "no reply: it died"
+    row = records.rounds.iloc[3]  # the run has clients 0 to 3
+    assert (row["benign_loss"], row["worst_benign_loss"]) == (1.0, 1.5)
+    assert (row["benign_accuracy"], row["worst_benign_accuracy"]) == (pytest.approx(0.8), 0.7)
+    assert row["evaluation_seconds"] == 2.5
+    assert records.rounds.iloc[4][["benign_loss", "worst_benign_accuracy"]].isna().all()
+
+
+def test_the_summary_says_how_evenly_clients_are_served(records: RunRecords) -> None:
+    before = RunSummary.of(records.rounds, records.clients, [2])
+    assert "worst 10%" not in "".join(before.lines(records.config, records.folder))
+    records.add_evaluations(3, [ClientEvaluation("0", 0.5, 0.9, 70)], 0.0)
+    records.add_round(3, Evaluation(0.8, 1.0, 0.0), 0.5)
+    summary = RunSummary.of(records.rounds, records.clients, [2])
+    assert summary.fairness == Fairness(0.9, 0.9, 0.0, 0.5, 0.5, 0.0)
+    assert json.loads(summary.to_json())["worst_benign_loss"] == 0.5
+    assert "accuracy 0.9000, worst 10%" in "".join(summary.lines(records.config, records.folder))
+
+
 def test_settings_can_be_run_again(records: RunRecords, defaults: dict[str, Any]) -> None:
     settings = tomllib.loads((records.folder / "settings.toml").read_text())
     assert RunConfig.parse(settings) == records.config
@@ -103,6 +143,14 @@ def test_figures_are_drawn(records: RunRecords) -> None:
         assert imread(path).std() > 0.01, f"{path.name} is empty"
 
 
+def test_fairness_is_drawn_where_clients_evaluated(records: RunRecords) -> None:
+    records.add_evaluations(3, [ClientEvaluation("0", 0.5, 0.9, 70)], 0.0)
+    records.add_round(3, Evaluation(0.8, 1.0, 0.0), 0.5)
+    paths = draw_figures(records.rounds, records.clients, records.folder / "figures")
+    assert paths[-1].name == "fairness.png"
+    assert imread(paths[-1]).std() > 0.01
+
+
 def resumed(records: RunRecords, **changed: Any) -> RunRecords:
     records.close()
     settings = records.config.as_settings() | {"resume": True} | changed
@@ -114,9 +162,11 @@ def test_a_resumed_run_goes_on_after_a_checkpoints_rows(records: RunRecords) -> 
     lengths = records.lengths
     assert lengths is not None
     records.add_clients(diagnostics(3))
+    records.add_evaluations(3, [ClientEvaluation("0", 0.5, 0.9, 70)], 0.0)
     records.add_round(3, Evaluation(0.9, 1.0, 0.02), 0.5)
     again = resumed(records)
     again.cut_back(lengths)
+    assert not (records.folder / "evaluations.csv").exists()
     assert (records.folder / "rounds.csv").read_text() == expected
     assert again.clients["round"].max() == 2
     again.add_round(3, Evaluation(0.9, 1.0, 0.02), 0.5)

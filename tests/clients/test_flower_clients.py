@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from attacks import Attack, BackdoorTrigger, DistributedBackdoor
 from clients import LocalTraining
 from clients.benign import BenignClient
 from clients.malicious import MaliciousClient
-from clients.model_arrays import arrays_of
+from clients.model_arrays import arrays_of, load_arrays
 
 TRAINING = LocalTraining(epochs=1, batch_size=5, learning_rate=0.1)
 
@@ -40,6 +42,23 @@ def test_metrics_hold_the_gap_and_what_it_is_made_of(samples: tuple[Tensor, Tens
     assert num_examples == metrics["num_examples"] == 20
     assert metrics["partition_id"] == 3
     assert metrics["loss_gap"] == metrics["loss_before"] - metrics["loss_after"]  # type: ignore[operator]
+
+
+def test_the_received_model_is_evaluated_on_what_the_client_trains_on(
+    samples: tuple[Tensor, Tensor],
+) -> None:
+    received = arrays_of(make_model())
+    loss, num_examples, metrics = benign(samples).evaluate(received, {})
+    assert loss == benign(samples).fit(received, {"server_round": 1})[2]["loss_before"]
+    model = make_model()
+    load_arrays(model, received)
+    right = int((model(samples[0]).argmax(dim=1) == samples[1]).sum())
+    assert (num_examples, metrics) == (20, {"accuracy": right / 20, "partition_id": 3})
+
+    held_out = replace(TRAINING, gap_measure="validation", validation_share=0.25)
+    client = BenignClient(make_model, *samples, held_out, partition_id=3, seed=7)
+    fitted = BenignClient(make_model, samples[0][:15], samples[1][:15], TRAINING, partition_id=3, seed=7)
+    assert client.evaluate(received, {}) == fitted.evaluate(received, {})
 
 
 def test_an_attack_that_changes_nothing_is_a_benign_client(samples: tuple[Tensor, Tensor]) -> None:

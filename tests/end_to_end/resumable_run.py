@@ -27,6 +27,7 @@ NUM_ROUNDS = 5
 SHORT: dict[str, Any] = {
     "num-clients": 20,
     "fraction-fit": 0.15,
+    "fraction-evaluate": 0.25,
     "num-rounds": NUM_ROUNDS,
     "network": "perceptron",
     "local-epochs": 1,

@@ -20,12 +20,15 @@ from .test_simulation import SMALL, records_of, run
     "attack", ["dba", "alie+additive-noise(strength=0.5)+colluding-report"], ids=["default", "colluding"]
 )
 def test_the_numbers_are_those_of_the_ray_engine(attack: str, tmp_path: Path) -> None:
-    settings = f"{SMALL} figures=false attack='{attack}'"
+    settings = f"{SMALL} figures=false fraction-evaluate=0.5 attack='{attack}'"
     run(tmp_path / "ray", settings)
     settings += f" results-dir='{tmp_path / 'in-process'}'"
     assert main(["run", "--engine", "in-process", "--run-config", settings]) == 0
-    pairs = zip(records_of(tmp_path / "ray"), records_of(tmp_path / "in-process"), strict=True)
-    for ray, in_process in pairs:
+    both = [
+        (*records_of(folder), pd.read_csv(folder / "evaluations.csv"))
+        for folder in (tmp_path / "ray", tmp_path / "in-process")
+    ]
+    for ray, in_process in zip(*both, strict=True):
         pd.testing.assert_frame_equal(ray, in_process, check_exact=True)
     assert not (tmp_path / "in-process" / "figures").exists()
 

@@ -21,6 +21,7 @@ from .resumable_run import NUM_ROUNDS, settings_of, start
 TIMES = ["training_seconds", "aggregation_seconds", "evaluation_seconds"]
 FINISHED_FOLDER = {
     "clients.csv",
+    "evaluations.csv",
     "model.pt",
     "rounds.csv",
     "settings.toml",
@@ -50,7 +51,7 @@ def check_same(folder: Path, other: Path) -> None:
     assert {path.name for path in folder.iterdir()} == FINISHED_FOLDER
     ours, theirs = (torch.load(each / "model.pt", weights_only=True) for each in (folder, other))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    for name in ("rounds.csv", "clients.csv"):
+    for name in ("rounds.csv", "clients.csv", "evaluations.csv"):
         rows, expected = (
             pd.read_csv(each / name).drop(columns=TIMES, errors="ignore") for each in (folder, other)
         )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.image import imread
 
 from experiments.claims import findings, mean_and_interval
-from experiments.figures import draw_study_figures
+from experiments.figures import FAIRNESS_ROWS, curves, draw_study_figures
 from experiments.table import as_markdown, over_seeds
 
 NUM_ROUNDS = 6
@@ -123,6 +124,31 @@ def test_figures_are_drawn_in_light_and_dark(tmp_path: Path, dark: bool) -> None
         pixels = imread(path)[..., :3]
         assert pixels.std() > 0.05
         assert (np.median(pixels) < 0.5) is np.bool_(dark)
+
+
+def test_how_clients_are_served_is_drawn_where_clients_evaluated(tmp_path: Path) -> None:
+    names = ("benign_accuracy", "worst_benign_accuracy", "worst_benign_loss", "benign_loss_variance")
+    evaluated = study().assign(**dict.fromkeys(names, 0.5), benign_loss=0.5)
+    paths = draw_study_figures(evaluated, tmp_path)
+    assert [path.name for path in paths] == [
+        "digits-curves.png",
+        "digits-fairness.png",
+        "digits-trade-off.png",
+    ]
+    figure = curves(evaluated, FAIRNESS_ROWS)
+    left = [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()]
+    assert left == list(FAIRNESS_ROWS.values())
+    plt.close(figure)
+    nobody = draw_study_figures(evaluated.assign(benign_loss=np.nan), tmp_path / "nobody")
+    assert [path.stem for path in nobody] == ["digits-curves", "digits-trade-off"]
+
+
+def test_a_tilted_mean_is_no_part_of_another_weighting_s_line() -> None:
+    tilted_mean = runs("none", "mean", 0.01, 0.2, 0.0)
+    figure = curves(pd.concat([study(), tilted_mean], ignore_index=True))
+    (line,) = (one for one in figure.axes[0].lines if one.get_label() == "PAwBRoFL mu=0.01")
+    assert np.asarray(line.get_ydata())[-1] == pytest.approx(0.95, abs=0.01)
+    plt.close(figure)
 
 
 def test_the_table_has_means_and_spreads_over_the_seeds() -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from experiments.__main__ import main
-from experiments.runner import folders_of
+from experiments.runner import CellFolder, folders_of, run_cell
 from experiments.study import Study
+from pawbrofl_app.in_process_engine import run_in_process
 
 STUDY = """
 [settings]
@@ -53,12 +56,14 @@ def test_a_killed_study_goes_on_and_runs_no_cell_twice(
         command(study_file, "--jobs", "1"), stdout=subprocess.DEVNULL, start_new_session=True
     )
     deadline = time.monotonic() + 300
-    while not folders[1].path.is_dir() and killed.poll() is None and time.monotonic() < deadline:
+    checkpoint = folders[1].path / "checkpoints" / "round-000001.checkpoint"
+    while not checkpoint.is_file() and killed.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
     assert folders[0].finished, "the first cell was done when the second began"
-    assert not folders[3].finished, "the study was cut short"
+    assert not folders[1].finished, "the second was cut short"
+    first_rounds = (folders[1].path / "rounds.csv").read_text().splitlines()[:3]
     finished_before = {
         folder.cell.name: (folder.path / "summary.json").stat().st_mtime_ns
         for folder in folders
@@ -71,12 +76,16 @@ def test_a_killed_study_goes_on_and_runs_no_cell_twice(
         written = (folder.path / "summary.json").stat().st_mtime_ns
         assert finished_before.get(folder.cell.name, written) == written, "a finished cell ran again"
         assert len(pd.read_csv(folder.path / "rounds.csv")) == 3
+    rounds = (folders[1].path / "rounds.csv").read_text().splitlines()
+    assert rounds[:3] == first_rounds, "it went on: the first round has the times of the first try"
     table = pd.read_csv(results / "small" / "table.csv")
     assert len(table) == 4
     assert table["test_accuracy"].between(0, 1).all()
     assert "4 of 4 cells are finished" in capsys.readouterr().out
     page = (results / "small" / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 4, "two partitions, for light and dark pages"
+    assert page.count("data:image/png;base64,") == 8, (
+        "curves and weights of two partitions, for light and dark pages"
+    )
     assert "http" not in page, "nothing is fetched from elsewhere"
 
 
@@ -95,6 +104,27 @@ def test_a_failing_cell_is_named_with_its_log_and_stops_no_other(
     assert main(["status", str(path), "--results", str(tmp_path)]) == 0
     shown = capfd.readouterr().out.splitlines()
     assert [line.split()[0] for line in shown] == ["failed", "finished"]
+
+
+def try_once(folder: CellFolder) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=run_cell, args=(folder, "in-process"))
+    process.start()
+    process.join()
+
+
+def test_what_a_failed_try_or_another_run_left_is_begun_afresh(tmp_path: Path, study_file: Path) -> None:
+    folder = folders_of(Study.load(str(study_file)), tmp_path)[0]
+    config = replace(folder.cell.config, results_dir=str(folder.path.resolve()), num_rounds=1)
+    run_in_process(config)
+    (folder.path / "summary.json").unlink()
+    try_once(folder)
+    assert folder.finished, "the folder was that of a run of other settings"
+    assert folder.rounds_done == 2
+    (folder.path / "summary.json").unlink()
+    (folder.path / "rounds.csv").write_text("nonsense")
+    folder.failure.touch()
+    try_once(folder)
+    assert (folder.finished, folder.failure.exists(), folder.rounds_done) == (True, False, 2)
 
 
 def test_two_runs_of_one_study_do_not_mix(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,42 @@
+"""What nodes call themselves. Their ids are drawn anew in every federation, a client's number is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from logging import WARNING
+
+from flwr.common import FitRes
+from flwr.common.logger import log
+from flwr.server.client_proxy import ClientProxy
+
+from .client_failures import ClientFailure
+from .client_sampling import CLIENT_ID_KEY
+
+
+class ClientNames:
+    """The numbers in nodes' last replies, which are their names; without one, a node goes by its id."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def learn(self, results: Sequence[tuple[ClientProxy, FitRes]]) -> None:
+        """Take over the numbers in a round's replies, and log which of them several nodes claim."""
+        claims: dict[int, list[str]] = {}
+        for client, result in results:
+            number = result.metrics.get(CLIENT_ID_KEY)
+            if isinstance(number, int) and not isinstance(number, bool):
+                self._names[client.cid] = str(number)
+                claims.setdefault(number, []).append(client.cid)
+        for number, nodes in claims.items():
+            if len(nodes) > 1:
+                log(WARNING, "nodes %s all call themselves client %s", ", ".join(nodes), number)
+
+    def of(self, node: str) -> str:
+        """Return the name of a node."""
+        return self._names.get(node, node)
+
+    def described(self, failure: ClientFailure) -> str:
+        """Return in words who failed, and why."""
+        name = self.of(failure.client)
+        who = f"client {name}" if name == failure.client else f"client {name} (node {failure.client})"
+        return f"{who}: {failure.reason}"
