@@ -141,8 +141,8 @@ def kept_replay(
 ) -> Replayed:
     """Return replayed steps that go on from a model, if possible those that this process captured last.
 
-    So a process captures its steps once and not for each client. Models are alike if their class and their
-    printed form are.
+    So a process captures its steps once and not for each client. Models are alike if their class and
+    their printed form are.
     """
     global _kept
     samples = inputs.shape[1:], inputs.dtype, labels.dtype, inputs.device

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import copy
 import logging
-import os
 import subprocess
 import sys
 import tempfile
@@ -35,6 +34,7 @@ from flwr.simulation import run_simulation
 from clients.local_training import mean_loss
 from clients.model_arrays import arrays_of
 from experiments.markdown import markdown_table
+from pawbrofl_app.machine import processors
 from pawbrofl_app.model import initial_model
 
 from .local_training import bare_epoch, client_samples
@@ -105,7 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
-    cores = len(os.sched_getaffinity(0))
+    cores = processors()
     bare = [seconds_of_a_client()]
     ways: list[tuple[str, int, list[float]]] = []
     for engine, used, gap in (
