@@ -75,7 +75,8 @@ def rounds_of_ours(rounds: int, engine: str, gap_measure: str) -> list[float]:
         finished = subprocess.run(command, capture_output=True, text=True, check=False)
         if finished.returncode:
             raise RuntimeError(finished.stdout + finished.stderr)
-        print(f"{engine}, {gap_measure}: {finished.stdout.splitlines()[-1]}", file=sys.stderr)
+        if engine == "ray":
+            print(finished.stdout.splitlines()[-1])
         recorded = pd.read_csv(results / "rounds.csv").set_index("round")[SECONDS]
     return list(recorded.loc[2 if engine == "ray" else 1 :].sum(axis=1))
 
