@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .training_steps import StepByStep, TrainingSteps, kept_replay
+from .training_steps import StepByStep, kept_replay
 
 EVALUATION_BATCH = {"cpu": 50, "cuda": 2000}
 """Samples evaluated at once: on a CPU as many as keep a layer's values in its cache."""
@@ -173,7 +173,7 @@ def train(
     replay = (
         kept_replay(model, size, rate, inputs, labels) if inputs.device.type == REPLAYED_ON else None
     )
-    steps: TrainingSteps = replay or StepByStep(model, size, rate)
+    steps = replay or StepByStep(model, size, rate)
     first = None
     for _ in range(training.epochs):
         order = torch.randperm(len(labels), generator=generator).to(inputs.device)

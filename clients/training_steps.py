@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,30 +17,19 @@ EAGER_STEPS = 3
 """Steps before a graph is captured: libraries choose and set up their kernels in the first ones."""
 
 
-class TrainingSteps(Protocol):
-    """Trains a model in place, an epoch at a time.
-
-    Attributes
-    ----------
-    last_loss : Tensor of shape ()
-        Of the batch of the last step, before that step.
-    """
-
-    last_loss: Tensor
-
-    def run(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        """Take the steps of an epoch's samples, in their order; return the first batch's loss."""
-        ...
-
-
 class StepByStep:
-    """Takes each step as it comes.
+    """Trains a model in place, an epoch at a time, and takes each step as it comes.
 
     Parameters
     ----------
     model : Module
     batch_size : int
     learning_rate : float
+
+    Attributes
+    ----------
+    last_loss : Tensor of shape ()
+        Of the batch of the last step, before that step.
     """
 
     def __init__(self, model: nn.Module, batch_size: int, learning_rate: float) -> None:
@@ -71,7 +59,7 @@ class StepByStep:
 
 
 class Replayed(StepByStep):
-    """Takes the steps on whole batches by one CUDA graph, for one model and client after another.
+    """Takes the steps on whole batches by one CUDA graph, for the models of one client after another.
 
     What a graph computes with stays in one place: a model and an epoch's samples of its own, which those
     of the client that trains are copied to.
