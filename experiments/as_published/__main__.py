@@ -2,9 +2,11 @@
 
     python -m experiments.as_published
 
-Runs what is not finished of the study ``as-published`` and writes into ``--out``:
-``as_published.csv``, every point of both, ``as_published.png``, and, where ``as_published.md`` is there,
-its tables anew.
+Runs what is not finished of the studies ``as-published`` and ``as-published-spread`` and writes into
+``--out``: ``as_published.csv``, every point of both, ``as_published.png``, and, where
+``as_published.md`` is there, its tables anew. The first study is at the paper's scale and takes long for
+one seed; the second has a fifth of the clients train in each round, and says how far seeds spread the
+curves.
 
 ``published_curves.csv`` holds the paper's curves as they were read off its figures: one run a curve, no
 error bars, reading error 0.2 points of accuracy and 0.3 of attack success. Points that other lines hide
@@ -32,7 +34,7 @@ from ..markdown import markdown_table
 from ..pages import run_for_page, write_part
 from ..study_records import METHOD, rounds_of
 
-STUDY = "as-published"
+STUDY, SPREAD = "as-published", "as-published-spread"
 PUBLISHED = Path(__file__).with_name("published_curves.csv")
 MEASURES = {
     "test_accuracy_percent": ("test_accuracy", "accuracy", 0.2),
@@ -47,8 +49,9 @@ CURVE = ["attack", "aggregator", "method", "measure"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the study and write its results; 0 if every run finished."""
     run = run_for_page(STUDY, "as_published_runs.csv", __doc__, arguments)
-    rounds = with_vanilla_everywhere(rounds_of(run.folders))
-    points = beside_published(rounds, published_curves())
+    spread = run_for_page(SPREAD, "as_published_spread.csv", __doc__, arguments)
+    rounds, seeds = (with_vanilla_everywhere(rounds_of(each.folders)) for each in (run, spread))
+    points = beside_published(rounds, seeds, published_curves())
     points.round(2).to_csv(run.out / "as_published.csv", index=False)
     figure = draw(points)
     figure.savefig(run.out / "as_published.png", dpi=100)
@@ -57,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if page.is_file():
         write_part(page, "points", points_table(points))
         write_part(page, "agreement", agreement_table(points))
-    return run.status
+    return run.status or spread.status
 
 
 def published_curves() -> pd.DataFrame:
@@ -69,35 +72,40 @@ def published_curves() -> pd.DataFrame:
     return read[[*CURVE, "round", "published"]]
 
 
-def beside_published(rounds: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+def beside_published(rounds: pd.DataFrame, seeds: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Return every published point of a curve that was run, with what our runs have there.
 
     Parameters
     ----------
-    rounds : DataFrame
-        As `study_records.rounds_of` returns it.
+    rounds, seeds : DataFrame
+        As `study_records.rounds_of` returns them: what is compared, and the same curves over seeds.
     published : DataFrame
         As `published_curves` returns it.
 
     Returns
     -------
     DataFrame
-        ``CURVE``, round and published; ``runs``, ``mean``, ``lowest`` and ``highest`` over our seeds and
-        ``difference`` (mean minus published), all in points; ``allowed``, how large a difference seeds
-        and reading explain; ``explained``, whether it is within that, NaN where there is one seed only.
+        ``CURVE``, round and published; ``runs`` and ``mean`` of ours and ``difference`` (mean minus
+        published); ``deviation``, the standard deviation over the seeds; ``allowed``, how large a
+        difference they and the reading explain, NaN where they do not have the curve; ``explained``,
+        whether it is within that, or missing. All but the runs in points of percent.
     """
-    ours = pd.concat(
-        [_measured(rounds, name, column) for name, (column, _, _) in MEASURES.items()],
-        ignore_index=True,
-    )
-    points = ours.groupby([*CURVE, "round"])["value"].agg(
-        runs="count", mean="mean", lowest="min", highest="max", variance="var"
-    )
-    table = published.merge(points.reset_index(), on=[*CURVE, "round"])
+    point = [*CURVE, "round"]
+    table = published.merge(_points(rounds)[[*point, "runs", "mean"]], on=point)
     table["difference"] = table["mean"] - table["published"]
+    table = table.merge(_points(seeds)[[*point, "variance", "freedom"]], "left", on=point)
+    table["deviation"] = np.sqrt(table["variance"])
     table["allowed"] = _allowed(table)
-    table["explained"] = (table["difference"].abs() <= table["allowed"]).where(table["runs"] > 1)
-    return table.drop(columns="variance")
+    explained = (table["difference"].abs() <= table["allowed"]).astype("boolean")
+    table["explained"] = explained.mask(table["allowed"].isna())
+    return table.drop(columns=["variance", "freedom"])
+
+
+def _points(rounds: pd.DataFrame) -> pd.DataFrame:
+    measured = [_measured(rounds, name, column) for name, (column, _, _) in MEASURES.items()]
+    points = pd.concat(measured).groupby([*CURVE, "round"])["value"]
+    table = points.agg(runs="count", mean="mean", variance="var").reset_index()
+    return table.assign(freedom=table["runs"] - 1)
 
 
 def _allowed(points: pd.DataFrame) -> pd.Series:
@@ -107,9 +115,8 @@ def _allowed(points: pd.DataFrame) -> pd.Series:
     of a curve.
     """
     phase = np.where(points["round"] <= LAST_EARLY_ROUND, "early", "late")
-    pooled = points.groupby([*CURVE, phase])
-    variance = pooled["variance"].transform("mean")
-    freedom = (points["runs"] - 1).groupby([points[name] for name in CURVE] + [phase]).transform("sum")
+    pooled = points.groupby([*(points[name] for name in CURVE), phase])
+    variance, freedom = pooled["variance"].transform("mean"), pooled["freedom"].transform("sum")
     quantile = students_t.ppf(0.975, freedom.where(freedom > 0))
     reading = points["measure"].map({name: error for name, (_, _, error) in MEASURES.items()})
     noise = np.sqrt(variance * (1 + 1 / points["runs"]))
@@ -150,15 +157,17 @@ def points_table(points: pd.DataFrame) -> str:
                 "round": points["round"].astype(int),
                 "published": points["published"].map("{:.1f}".format),
                 "ours": points["mean"].map("{:.1f}".format),
-                "lowest to highest": points["lowest"].map("{:.1f}".format)
-                + " to "
-                + points["highest"].map("{:.1f}".format),
+                "deviation over seeds": points["deviation"].map(_number),
                 "difference": points["difference"].map("{:+.1f}".format),
-                "allowed": points["allowed"].map("{:.1f}".format),
+                "allowed": points["allowed"].map(_number),
                 "explained": points["explained"].map(lambda value: said.get(value, "-")),
             }
         )
     )
+
+
+def _number(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.1f}"
 
 
 def agreement_table(points: pd.DataFrame) -> str:
@@ -167,7 +176,7 @@ def agreement_table(points: pd.DataFrame) -> str:
     table = pd.DataFrame(
         {
             "points": curves.size(),
-            "explained by seeds": curves["explained"].sum().astype(int),
+            "explained by seeds": curves["explained"].agg(_how_many),
             "mean difference": curves["difference"].mean().map("{:+.1f}".format),
             "largest": curves["difference"].agg(lambda d: d.abs().max()).map("{:.1f}".format),
         }
@@ -176,8 +185,15 @@ def agreement_table(points: pd.DataFrame) -> str:
     return markdown_table(table)
 
 
+def _how_many(explained: pd.Series) -> str:
+    return "-" if explained.isna().all() else str(int(explained.sum()))
+
+
 def draw(points: pd.DataFrame) -> Figure:
-    """Return the curves, published (dashed) beside ours: a row a measure, a column a setting."""
+    """Return the curves, published (dashed) beside ours, within two standard deviations over seeds.
+
+    A row for each measure, a column for each setting.
+    """
     settings = points[["attack", "aggregator"]].drop_duplicates().to_numpy().tolist()
     figure, panels = plt.subplots(
         len(MEASURES),
@@ -209,7 +225,8 @@ def draw(points: pd.DataFrame) -> Figure:
 
 def _draw_curve(axes: Axes, curve: pd.DataFrame, method: str, colour: str) -> None:
     axes.plot(curve["round"], curve["mean"], "o-", color=colour, label=method)
-    axes.fill_between(curve["round"], curve["lowest"], curve["highest"], color=colour, alpha=0.2)
+    low, high = (curve["mean"] + sign * 2 * curve["deviation"] for sign in (-1, 1))
+    axes.fill_between(curve["round"], low, high, color=colour, alpha=0.15, lw=0)
     axes.plot(curve["round"], curve["published"], "x--", color=colour, label=f"{method}, published")
 
 

@@ -17,6 +17,7 @@ from experiments.as_published.__main__ import (
     agreement_table,
     beside_published,
     draw,
+    points_table,
     published_curves,
     with_vanilla_everywhere,
 )
@@ -162,22 +163,27 @@ def made_up_rounds(shift: float) -> pd.DataFrame:
 
 @pytest.mark.parametrize(("shift", "explained"), [(0.0, True), (30.0, False)])
 def test_a_difference_beyond_what_seeds_explain_is_named(shift: float, explained: bool) -> None:
-    points = beside_published(with_vanilla_everywhere(made_up_rounds(shift)), published_curves())
+    runs = with_vanilla_everywhere(made_up_rounds(shift))
+    points = beside_published(runs, made_up_rounds(0.0), published_curves())
     accuracy = points[points["measure"] == "test_accuracy_percent"]
     assert len(accuracy) >= 5
     np.testing.assert_allclose(accuracy["difference"], shift, atol=1e-9)
+    np.testing.assert_allclose(accuracy["deviation"], np.sqrt(0.5))
     assert (accuracy["explained"] == explained).all()
     assert f"{accuracy['explained'].sum()} |" in agreement_table(points)
 
 
 def test_one_seed_explains_nothing() -> None:
     rounds = made_up_rounds(0.0)
-    points = beside_published(rounds[rounds["seed"] == 1], published_curves())
+    points = beside_published(rounds, rounds[rounds["seed"] == 1], published_curves())
     assert points["explained"].isna().all()
+    assert "| - |" in agreement_table(points)
+    assert "| - |" in points_table(points)
 
 
 def test_the_figure_has_a_panel_for_each_setting_and_measure() -> None:
-    figure = draw(beside_published(made_up_rounds(1.0), published_curves()))
+    rounds = made_up_rounds(1.0)
+    figure = draw(beside_published(rounds, rounds, published_curves()))
     assert len(figure.axes) == len(MEASURES)
 
 

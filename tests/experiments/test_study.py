@@ -78,5 +78,5 @@ def test_what_is_wrong_is_named_together_with_the_file(
 
 
 def test_an_unknown_study_is_named_with_the_known_ones() -> None:
-    with pytest.raises(InvalidStudy, match=r"one of as-published, .*got 'defualt'"):
+    with pytest.raises(InvalidStudy, match=r"one of as-published.*default-attack.*got 'defualt'"):
         Study.load("defualt")
