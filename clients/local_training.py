@@ -21,6 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .training_steps import Replayed, StepByStep, TrainingSteps
+
 EVALUATION_BATCH = {"cpu": 50, "cuda": 2000}
 """Samples evaluated at once: on a CPU as many as keep a layer's values in its cache."""
 
@@ -161,27 +163,31 @@ def train(
     first, last : float
         The loss of the first and of the last batch, each before its step.
     """
+    if not len(labels):
+        raise ValueError("a client must have at least one sample to train on, got none")
     model.train()
-    first = last = None
-    optimizer = torch.optim.SGD(model.parameters(), lr=training.learning_rate, fused=True)
+    size, rate = training.batch_size, training.learning_rate
+    steps: TrainingSteps = StepByStep(model, size, rate)
+    if inputs.device.type == "cuda":
+        steps = Replayed(model, size, rate, inputs, labels)
+    first = None
     for _ in range(training.epochs):
         order = torch.randperm(len(labels), generator=generator).to(inputs.device)
-        batches = zip(
-            inputs[order].split(training.batch_size),
-            labels[order].split(training.batch_size),
-            strict=True,
-        )
-        for batch, targets in batches:
-            if transform is not None:
-                batch, targets = transform(batch, targets)
-            optimizer.zero_grad(set_to_none=True)
-            last = functional.cross_entropy(model(batch), targets)
-            first = last if first is None else first
-            last.backward()
-            optimizer.step()
-    if first is None or last is None:
-        raise ValueError("a client must have at least one sample to train on, got none")
-    return first.item(), last.item()
+        epoch = inputs[order], labels[order]
+        if transform is not None:
+            epoch = _transformed(*epoch, size, transform)
+        loss = steps.run(*epoch)
+        first = loss if first is None else first
+    assert first is not None
+    return first.item(), steps.last_loss.item()
+
+
+def _transformed(
+    inputs: Tensor, labels: Tensor, batch_size: int, transform: BatchTransform
+) -> tuple[Tensor, Tensor]:
+    batches = zip(inputs.split(batch_size), labels.split(batch_size), strict=True)
+    changed_inputs, changed_labels = zip(*(transform(*batch) for batch in batches), strict=True)
+    return torch.cat(changed_inputs), torch.cat(changed_labels)
 
 
 @torch.inference_mode()

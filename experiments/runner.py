@@ -178,7 +178,7 @@ def _run(config: RunConfig, departures: str, engine: Engine) -> None:
 
         run_in_process(config)
         return
-    from pawbrofl_app.command import simulate
+    from pawbrofl_app.simulation import simulate
 
     if simulate(config):
         raise RuntimeError("the simulation did not finish")

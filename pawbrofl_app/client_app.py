@@ -55,20 +55,24 @@ def client_at(config: RunConfig, site: Site) -> BenignClient:
     )
 
 
-def _benign_client_at(config: RunConfig, site: Site) -> BenignClient:
-    images, labels = _samples(config, site).as_inputs(training_device(config.device))
-    training = LocalTraining(
+def local_training(config: RunConfig) -> LocalTraining:
+    """Return how the clients of a run train."""
+    return LocalTraining(
         config.local_epochs,
         config.batch_size,
         config.learning_rate,
         config.gap_measure,
         config.validation_share,
     )
+
+
+def _benign_client_at(config: RunConfig, site: Site) -> BenignClient:
+    images, labels = _samples(config, site).as_inputs(training_device(config.device))
     return BenignClient(
         NETWORKS[config.network],
         images,
         labels,
-        training,
+        local_training(config),
         partition_id=site.partition_id,
         seed=config.seed,
     )

@@ -11,9 +11,7 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-import tempfile
 import time
 import tomllib
 from collections.abc import Sequence
@@ -21,20 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import tomli_w
 from flwr.common.config import parse_config_args
 
-from .flower_programs import (
-    CONNECTION,
-    flower_environment,
-    installed_program,
-    local_superlink,
-    stopped_by_signals,
-)
 from .run_config import InvalidSetting, RunConfig
 from .run_folder import SETTINGS, check_existing
+from .simulation import APP_FOLDER, simulate
 
-APP_FOLDER = Path(__file__).resolve().parent.parent
 LOOPBACK_SETTINGS = APP_FOLDER / "deployment" / "loopback.toml"
 
 
@@ -95,13 +85,18 @@ def _add_engine(command: argparse.ArgumentParser) -> None:
         help="Flower's Ray simulation, or all clients one after the other in this process: the same "
         "numbers without Flower's services",
     )
-    command.add_argument("--client-resources-num-cpus", type=int, default=1, metavar="N")
+    command.add_argument(
+        "--client-resources-num-cpus",
+        type=int,
+        metavar="N",
+        help="processors for each client that trains; by default one, or more where clients are few or "
+        "memory is short",
+    )
     command.add_argument(
         "--client-resources-num-gpus",
         type=float,
-        default=0.0,
         metavar="X",
-        help="share of a GPU for each client that trains; above 0 trains on CUDA",
+        help="share of a GPU for each client that trains; by default a tenth or more of one",
     )
 
 
@@ -205,43 +200,6 @@ def check_before_start(config: RunConfig) -> None:
         check_existing(config)
 
     check_machine(config)
-
-
-def simulate(config: RunConfig, num_cpus: int = 1, num_gpus: float = 0.0) -> int:
-    """Simulate one run under Ray and return 0 if it finished.
-
-    Parameters
-    ----------
-    config : RunConfig
-    num_cpus, num_gpus : int, float
-        What each client that trains has for itself; a fraction of a GPU may be shared.
-    """
-    resources = {
-        "num-supernodes": config.num_clients,
-        "client-resources-num-cpus": num_cpus,
-        "client-resources-num-gpus": num_gpus,
-    }
-    with tempfile.TemporaryDirectory(prefix="pawbrofl-") as home:
-        run_config = Path(home) / "run_config.toml"
-        run_config.write_text(tomli_w.dumps(config.as_settings()))
-        environment = flower_environment(Path(home))
-        command = [
-            installed_program("flwr"),
-            "run",
-            str(APP_FOLDER),
-            CONNECTION,
-            "--stream",
-            "--run-config",
-            str(run_config),
-            "--federation-config",
-            " ".join(f"{name}={value}" for name, value in resources.items()),
-        ]
-        with stopped_by_signals(), local_superlink(Path(home), environment):
-            subprocess.run(command, env=environment, check=False)
-    finished = (Path(config.results_dir) / "summary.json").is_file()
-    if not finished:
-        print("error: the run did not finish; the log above says why", file=sys.stderr)
-    return 0 if finished else 1
 
 
 if __name__ == "__main__":

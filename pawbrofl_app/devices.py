@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from .run_config import InvalidSetting
@@ -33,6 +35,7 @@ def compute_reproducibly() -> None:
     One thread: a different number of threads adds floating-point numbers in a different order, and
     clients that run side by side use the other cores.
     """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
     torch.set_num_threads(1)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False

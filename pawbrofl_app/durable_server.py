@@ -3,7 +3,7 @@
 Flower's own always counts rounds from 1, has no name for a client that failed, and aggregates whatever
 few replies there are. This one takes up where a checkpoint ends, tells who failed and why, repeats a
 round that too few clients answered, and writes a checkpoint every so many rounds. It lets all clients
-of a round train at the same time.
+of a round train at the same time, but for the in-process engine.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from flwr.server.client_proxy import ClientProxy
 from flwr.server.history import History
 from flwr.server.server import fit_clients
 from flwr.server.strategy import Strategy
+from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
 from .checkpoint import Checkpoint
@@ -28,6 +29,7 @@ from .client_evaluations import ClientEvaluation, ask_for_evaluations
 from .client_failures import ClientFailure
 from .client_names import ClientNames
 from .client_sampling import SeededClientManager
+from .in_process_engine import InProcessGrid
 from .progress import RunProgress
 
 TENSOR_TYPE = "numpy.ndarray"
@@ -96,6 +98,8 @@ class DurableServer(Server):
         has any evaluate. They are not aggregated.
     after_round : callable
         Called with the `Checkpoint` that a round ends with, but for the lengths of its records.
+    grid : Grid, optional
+        The engine's; the in-process one has clients train without a thread for each.
     """
 
     def __init__(
@@ -109,6 +113,7 @@ class DurableServer(Server):
         on_failures: Callable[[int, Sequence[ClientFailure]], None] = lambda *_: None,
         on_evaluations: Callable[[int, Sequence[ClientEvaluation], float], None] = lambda *_: None,
         after_round: Callable[[Checkpoint], None] = lambda _: None,
+        grid: Grid | None = None,
     ) -> None:
         super().__init__(client_manager=client_manager, strategy=strategy)
         self._clients = client_manager
@@ -118,6 +123,7 @@ class DurableServer(Server):
         self._on_failures = on_failures
         self._on_evaluations = on_evaluations
         self._after_round = after_round
+        self._fit_clients = grid.fit_clients if isinstance(grid, InProcessGrid) else fit_clients
         self._names = ClientNames()
 
     def fit(self, num_rounds: int, timeout: float | None) -> tuple[History, float]:
@@ -204,7 +210,7 @@ class DurableServer(Server):
     def _ask(self, server_round: int, timeout: float | None) -> tuple[Results, list[ClientFailure]]:
         instructions = self.strategy.configure_fit(server_round, self.parameters, self._clients)
         log(INFO, "configure_fit: sampled %s clients", len(instructions))
-        results, problems = fit_clients(
+        results, problems = self._fit_clients(
             self._progress.watch(server_round, instructions),
             max_workers=min(max(len(instructions), 1), CLIENTS_AT_ONCE),
             timeout=timeout,

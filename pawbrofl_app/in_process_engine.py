@@ -2,26 +2,35 @@
 
 Flower's engines carry messages between processes; this one calls the ClientApp where it stands. One
 client trains at a time, so it is for tests, small machines, one GPU and studies that run several
-federations side by side. The numbers are the same as under Ray, bit for bit.
+federations side by side. The numbers are the same as under Ray, bit for bit, unless clients train in
+lock-step (``cohort-size``).
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import threading
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from logging import ERROR
+from typing import TYPE_CHECKING
 
 from flwr.app import Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
+from flwr.common import FitIns, FitRes, parameters_to_ndarrays
 from flwr.common.constant import SUPERLINK_NODE_ID, ErrorCode
 from flwr.common.logger import log
+from flwr.server.client_proxy import ClientProxy
+from flwr.server.server import FitResultsAndFailures
 from flwr.serverapp import Grid, ServerApp
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
 from .run_config import RunConfig
+
+if TYPE_CHECKING:
+    from .cohorts import CohortTraining
 
 RUN_ID = 1
 Settings = dict[str, bool | float | int | str]
@@ -39,10 +48,19 @@ class InProcessGrid(Grid):
     num_supernodes : int
         How many clients there are. Their node config holds ``partition-id`` and ``num-partitions``,
         as in Flower's simulations; each keeps its own state from message to message.
+    cohorts : CohortTraining, optional
+        Trains several clients in lock-step; by default one trains after the other.
     """
 
-    def __init__(self, client_app: ClientApp, run_config: Settings, num_supernodes: int) -> None:
+    def __init__(
+        self,
+        client_app: ClientApp,
+        run_config: Settings,
+        num_supernodes: int,
+        cohorts: CohortTraining | None = None,
+    ) -> None:
         self._client_app = client_app
+        self._cohorts = cohorts
         self._contexts = {
             node_id: Context(
                 run_id=RUN_ID,
@@ -100,6 +118,39 @@ class InProcessGrid(Grid):
         """Return the replies to messages. A client here is not interrupted, whatever the timeout."""
         return self.pull_messages(self.push_messages(messages))
 
+    def fit_clients(
+        self,
+        client_instructions: list[tuple[ClientProxy, FitIns]],
+        max_workers: int | None,
+        timeout: float | None,
+        group_id: int,
+    ) -> FitResultsAndFailures:
+        """Have the clients of a round train in this thread, in the place of Flower's function.
+
+        ``group_id`` is the round's number. Threads would only wait for each other here.
+        """
+        results: list[tuple[ClientProxy, FitRes]] = []
+        failures: list[tuple[ClientProxy, FitRes] | BaseException] = []
+        asked = {int(client.cid) - 1: (client, ins) for client, ins in client_instructions}
+        together = [[partition_id] for partition_id in sorted(asked)]
+        if self._cohorts is not None:
+            together = self._cohorts.cohorts(asked, group_id)
+        for cohort in together:
+            with self._trained_ahead(cohort, asked[cohort[0]][1], group_id):
+                for client, ins in (asked[partition_id] for partition_id in cohort):
+                    try:
+                        results.append((client, client.fit(ins, timeout, group_id)))
+                    except Exception as problem:  # noqa: BLE001  as Flower does
+                        failures.append(problem)
+        return results, failures
+
+    def _trained_ahead(
+        self, cohort: Sequence[int], ins: FitIns, server_round: int
+    ) -> contextlib.AbstractContextManager[None]:
+        if self._cohorts is None or len(cohort) == 1:
+            return contextlib.nullcontext()
+        return self._cohorts.trained_ahead(cohort, parameters_to_ndarrays(ins.parameters), server_round)
+
     def _answer(self, message: Message) -> str:
         with self._one_at_a_time:
             self._num_messages += 1
@@ -134,9 +185,10 @@ def run_in_process(config: RunConfig, server_app: ServerApp | None = None) -> No
         What the ServerApp raises before the first round.
     """
     from .client_app import app as client_app
+    from .cohorts import CohortTraining
     from .server_app import app
 
     settings: Settings = dict(config.as_settings())
-    grid = InProcessGrid(client_app, settings, config.num_clients)
+    grid = InProcessGrid(client_app, settings, config.num_clients, CohortTraining(config))
     run = app if server_app is None else server_app
     run(grid, Context(RUN_ID, SUPERLINK_NODE_ID, {}, RecordDict(), settings))

@@ -53,6 +53,7 @@ class RunConfig:
     gap_measure: str
     validation_share: float
     device: str
+    cohort_size: int
     aggregator: str
     pre_aggregation: str
     bucket_size: int
@@ -260,6 +261,7 @@ _RANGES: dict[str, _Range] = {
     "num-rounds": _AT_LEAST_1,
     "local-epochs": _AT_LEAST_1,
     "batch-size": _AT_LEAST_1,
+    "cohort-size": _AT_LEAST_0,
     "learning-rate": _POSITIVE,
     "bucket-size": _AT_LEAST_1,
     "epsilon": _MINORITY,

@@ -20,6 +20,7 @@ from flwr.server import ServerConfig
 from flwr.server.compat import start_grid
 from flwr.server.strategy import FedAvg
 from flwr.serverapp import Grid, ServerApp
+from threadpoolctl import threadpool_limits
 
 from clients.model_arrays import arrays_of, load_arrays
 from strategies import PAwBRoFL
@@ -38,6 +39,7 @@ from .partitions import client_indices
 from .progress import RunProgress
 from .records import RunRecords
 from .run_config import RunConfig
+from .simulation_grid import simulation_grid
 from .summary import RunSummary
 from .tensorboard_events import check_installed
 
@@ -61,15 +63,21 @@ def serve(grid: Grid, config: RunConfig, method: Method | None = None) -> None:
             log(INFO, "The run in %s is finished, there is nothing to resume", records.folder)
             return
         checkpoints = CheckpointFolder(records.folder / "checkpoints")
-        server = make_server(config, records, checkpoints, method)
-        timeout = config.round_timeout or None
-        start_grid(grid=grid, server=server, config=ServerConfig(config.num_rounds, timeout))
+        server = make_server(config, records, checkpoints, method, grid)
+        rounds = ServerConfig(config.num_rounds, config.round_timeout or None)
+        # More threads win little for an aggregation, and lose a lot where other runs use the cores.
+        with threadpool_limits(1, "blas"), simulation_grid(grid) as patient_grid:
+            start_grid(grid=patient_grid, server=server, config=rounds)
         finish(config, records, malicious, parameters_to_ndarrays(server.parameters))
         checkpoints.remove()
 
 
 def make_server(
-    config: RunConfig, records: RunRecords, checkpoints: CheckpointFolder, method: Method
+    config: RunConfig,
+    records: RunRecords,
+    checkpoints: CheckpointFolder,
+    method: Method,
+    grid: Grid | None = None,
 ) -> DurableServer:
     """Return the server, ready for the run's first round or the one after its last checkpoint."""
     resume_from = checkpoints.newest() if config.resume else None
@@ -97,6 +105,7 @@ def make_server(
         on_failures=records.add_failures,
         on_evaluations=records.add_evaluations,
         after_round=save,
+        grid=grid,
     )
 
 

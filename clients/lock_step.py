@@ -1,0 +1,197 @@
+"""Many clients trained in lock-step, as one batched program.
+
+Each client has its own model, and all of them take their next step together: `torch.func.vmap` makes one
+computation of theirs. A GPU that batches of ten leave idle is so kept busy; a CPU is not, and computes
+them faster one after the other. Clients may have different numbers of samples: where a batch is not
+whole, or a client has taken all its steps, what is left counts with weight zero, and a gradient of zero
+changes no model. Each client's batches are those of `local_training.train`, and its numbers are the same
+within floating-point error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, vmap
+from torch.nn import functional
+
+from .local_training import LocalTraining, TrainingReport, evaluation_batch
+from .training_steps import replayed
+
+IN_LOCK_STEP = ("training", "validation", "batches")
+"""The gap measures that can be taken of clients in lock-step."""
+
+Models = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class ClientSamples:
+    """What one client of a cohort trains on: the arguments of `local_training.train_and_measure`."""
+
+    inputs: Tensor
+    labels: Tensor
+    generator: torch.Generator
+
+
+def can_train_in_lock_step(model: nn.Module, training: LocalTraining) -> bool:
+    """Return whether a model, and what is measured of it, allow lock-step: it must have no buffers."""
+    names = [name for name, _ in model.named_parameters()]
+    return training.gap_measure in IN_LOCK_STEP and names == list(model.state_dict())
+
+
+def train_in_lock_step(
+    model: nn.Module, cohort: Sequence[ClientSamples], training: LocalTraining
+) -> tuple[Models, list[TrainingReport]]:
+    """Train copies of a model, one on each client's samples, and report the optimality gaps.
+
+    Parameters
+    ----------
+    model : Module
+        The received model, which stays as it is; see `can_train_in_lock_step`.
+    cohort : sequence of ClientSamples
+        At least one, all on the model's device, each with at least one sample.
+    training : LocalTraining
+
+    Returns
+    -------
+    models : dict of str to Tensor
+        By the parameter's name, the trained parameters of shape (clients, ...).
+    reports : list of TrainingReport
+        In the clients' order.
+
+    Raises
+    ------
+    ValueError
+        For a client without samples, or what `can_train_in_lock_step` denies.
+    """
+    if not can_train_in_lock_step(model, training):
+        raise ValueError(
+            f"for lock-step, model must have no buffers and gap_measure be one of "
+            f"{', '.join(IN_LOCK_STEP)}, got {type(model).__name__} and {training.gap_measure!r}"
+        )
+    counts = [len(client.labels) for client in cohort]
+    if 0 in counts:
+        raise ValueError(f"each client must have at least one sample, got {counts}")
+    inputs = torch.cat([client.inputs for client in cohort])
+    labels = torch.cat([client.labels for client in cohort])
+    models = {
+        name: parameter.detach().unsqueeze(0).repeat(len(cohort), *[1] * parameter.dim())
+        for name, parameter in model.named_parameters()
+    }
+    fitted = [training.num_fitted(count) for count in counts]
+    measured = _ranges_measured(counts, fitted, inputs.device)
+    takes_batches = training.gap_measure == "batches"
+    before = None if takes_batches else _mean_losses(model, models, inputs, labels, measured)
+    first, last = _train(model, models, inputs, labels, _Schedule.of(cohort, fitted, training), training)
+    if before is not None:
+        first, last = before, _mean_losses(model, models, inputs, labels, measured)
+    reports = [
+        TrainingReport(loss_before, loss_after, count, loss_before - loss_after)
+        for loss_before, loss_after, count in zip(first.tolist(), last.tolist(), fitted, strict=True)
+    ]
+    return models, reports
+
+
+@dataclass(frozen=True)
+class _Schedule:
+    """Which samples each client takes in each step, as positions in all clients' samples joined.
+
+    ``positions`` and ``weights`` have shape (steps, clients, batch size); weights are those of the
+    samples in the batch's mean loss. ``num_steps``, of shape (clients,), says how many steps each takes.
+    """
+
+    positions: Tensor
+    weights: Tensor
+    num_steps: Tensor
+
+    @classmethod
+    def of(
+        cls, cohort: Sequence[ClientSamples], fitted: Sequence[int], training: LocalTraining
+    ) -> _Schedule:
+        size, epochs = training.batch_size, training.epochs
+        num_steps = torch.tensor([epochs * -(-count // size) for count in fitted])
+        shape = int(num_steps.max()), len(cohort), size
+        positions, weights = torch.zeros(shape, dtype=torch.int64), torch.zeros(shape)
+        start = 0
+        for i, (client, count) in enumerate(zip(cohort, fitted, strict=True)):
+            batches = [
+                batch
+                for _ in range(epochs)
+                for batch in torch.randperm(count, generator=client.generator).split(size)
+            ]
+            for step, batch in enumerate(batches):
+                positions[step, i, : len(batch)] = start + batch
+                weights[step, i, : len(batch)] = 1 / len(batch)
+            start += len(client.labels)
+        device = cohort[0].inputs.device
+        return cls(positions.to(device), weights.to(device), num_steps.to(device))
+
+
+def _train(
+    model: nn.Module,
+    models: Models,
+    inputs: Tensor,
+    labels: Tensor,
+    schedule: _Schedule,
+    training: LocalTraining,
+) -> tuple[Tensor, Tensor]:
+    """Take all steps in place; return the losses, of shape (clients,), of first and last batches."""
+
+    def batch_loss(parameters: Models, batch: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        scores = functional_call(model, parameters, (batch,))
+        return (weights * functional.cross_entropy(scores, targets, reduction="none")).sum()
+
+    gradients_and_losses = vmap(grad_and_value(batch_loss))
+    losses = torch.zeros(schedule.positions.shape[:2], device=inputs.device)
+    number = torch.zeros(1, dtype=torch.int64, device=inputs.device)
+
+    def step() -> None:
+        taken = schedule.positions.index_select(0, number)[0]
+        weights = schedule.weights.index_select(0, number)[0]
+        gradients, loss = gradients_and_losses(models, inputs[taken], labels[taken], weights)
+        for name, parameters in models.items():
+            parameters.add_(gradients[name], alpha=-training.learning_rate)
+        losses.index_copy_(0, number, loss[None])
+        number.add_(1)
+
+    model.train()
+    next_step = replayed(step, inputs.device)
+    for _ in range(len(losses)):
+        next_step()
+    return losses[0], losses.gather(0, schedule.num_steps[None] - 1)[0]
+
+
+def _ranges_measured(counts: Sequence[int], fitted: Sequence[int], device: torch.device) -> Tensor:
+    """Return start and number of the samples that each client's loss is measured on, (clients, 2)."""
+    ranges, start = [], 0
+    for count, trained_on in zip(counts, fitted, strict=True):
+        held_out = count - trained_on
+        ranges.append((start + trained_on, held_out) if held_out else (start, count))
+        start += count
+    return torch.tensor(ranges, device=device)
+
+
+@torch.no_grad()
+def _mean_losses(
+    model: nn.Module, models: Models, inputs: Tensor, labels: Tensor, measured: Tensor
+) -> Tensor:
+    """Return each client's mean cross-entropy over its samples, (clients,) in float64, in eval mode."""
+
+    def losses(parameters: Models, batch: Tensor, targets: Tensor) -> Tensor:
+        scores = functional_call(model, parameters, (batch,))
+        return functional.cross_entropy(scores, targets, reduction="none")
+
+    model.eval()
+    starts, counts = measured[:, :1], measured[:, 1:]
+    totals = torch.zeros(len(measured), dtype=torch.float64, device=inputs.device)
+    at_once = max(1, evaluation_batch(inputs.device) // len(measured))
+    for first in range(0, int(counts.max()), at_once):
+        offsets = torch.arange(first, first + at_once, device=inputs.device)[None]
+        counted = offsets < counts
+        taken = torch.where(counted, starts + offsets, 0)
+        batch_losses = vmap(losses)(models, inputs[taken], labels[taken])
+        totals += torch.where(counted, batch_losses, 0).sum(dim=1, dtype=torch.float64)
+    return totals / counts[:, 0]

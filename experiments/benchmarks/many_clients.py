@@ -1,0 +1,98 @@
+"""A thousand clients on digits for twenty rounds: seconds a round, and whether memory stays flat.
+
+    python -m experiments.benchmarks.many_clients [--engine ray] [--clients 1000] [--rounds 20]
+
+Prints a table and draws the resident memory of the server's process and of the largest actor after each
+round into docs/figures/memory_of_1000_clients.png. The paper's network, one epoch over the one or two
+images that a client has, the default attack and aggregator.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+import psutil
+
+from experiments.markdown import markdown_table
+from pawbrofl_app.machine import ACTOR_NAME
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+FIGURE = (
+    Path(__file__).resolve().parent.parent.parent / "docs" / "figures" / "memory_of_1000_clients.png"
+)
+SERVER_PROCESSES = {"ray": "flwr-simulation", "in-process": "pawbrofl_app.command"}
+
+
+def watch(process: subprocess.Popen[bytes], rounds_csv: Path, server: str) -> pd.DataFrame:
+    """Return the memory of server and actors, in MB, at every look until a run ends."""
+    looks = []
+    while process.poll() is None:
+        done = max(rounds_csv.read_text().count("\n") - 2, 0) if rounds_csv.is_file() else 0
+        looks.append({"round": done} | memory_of(process.pid, server))
+        time.sleep(0.5)
+    return pd.DataFrame(looks)
+
+
+def memory_of(pid: int, server: str) -> dict[str, float]:
+    """Return the resident memory in MB of the server's process and of the largest actor; 0 for none."""
+    found = {"server": 0.0, "largest actor": 0.0}
+    try:
+        parent = psutil.Process(pid)
+        for process in [parent, *parent.children(recursive=True)]:
+            line = " ".join(process.cmdline())
+            name = "server" if server in line else "largest actor" if ACTOR_NAME in line else ""
+            if name:
+                found[name] = max(found[name], process.memory_info().rss / 1e6)
+    except psutil.Error:  # what has just ended
+        pass
+    return found
+
+
+def draw(memory: pd.DataFrame, clients: int) -> None:
+    """Draw the memory after each round."""
+    figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
+    for name in memory.columns:
+        if memory[name].any():
+            axes.plot(memory.index, memory[name], marker="o", markersize=3, label=name)
+    axes.set(xlabel="round", ylabel="resident memory, MB", ylim=(0, None), title=f"{clients:,} clients")
+    axes.legend()
+    figure.savefig(FIGURE, dpi=120)
+
+
+def main() -> None:
+    """Run, print the table and draw the figure."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--engine", choices=list(SERVER_PROCESSES), default="ray")
+    parser.add_argument("--clients", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=20)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder) / "run"
+        settings = f"num-clients={options.clients} num-rounds={options.rounds} local-epochs=1 "
+        settings += f"figures=false results-dir='{results}'"
+        command = [sys.executable, "-m", "pawbrofl_app.command", "run"]
+        command += ["--engine", options.engine, "--run-config", settings]
+        with (Path(folder) / "log").open("wb") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+            looks = watch(process, results / "rounds.csv", SERVER_PROCESSES[options.engine])
+        if process.returncode:
+            raise RuntimeError((Path(folder) / "log").read_text())
+        rounds = pd.read_csv(results / "rounds.csv").set_index("round")
+    memory = looks[looks["round"] > 0].groupby("round").max()
+    draw(memory, options.clients)
+    table = rounds[["training_seconds", "aggregation_seconds", "evaluation_seconds"]].join(memory)
+    print(f"{options.clients} clients on digits, {options.engine}\n")
+    print(markdown_table(table.loc[1:].reset_index(), digits=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Clients in lock-step: each ends as if it had trained alone, whoever trains beside it."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from clients.benign import TRAINED_AHEAD, BenignClient
+from clients.cohort import train_cohort
+from clients.local_training import LocalTraining, TrainingReport, train_and_measure
+from clients.lock_step import ClientSamples, train_in_lock_step
+from clients.model_arrays import arrays_of
+from pawbrofl_app.model import ConvolutionalNetwork, Perceptron
+
+TRAINING = LocalTraining(epochs=2, batch_size=4, learning_rate=0.1)
+SIZES = (9, 4, 1, 12, 6)
+Samples = tuple[Tensor, Tensor]
+
+
+class Small(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
+
+
+def new_model(make: type[nn.Module] = Small) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return make()
+
+
+def samples_of(client: int, size: int, *shape: int, classes: int = 3) -> Samples:
+    random = torch.Generator().manual_seed(client)
+    return torch.rand(size, *shape, generator=random), torch.randint(classes, (size,), generator=random)
+
+
+def order(client: int) -> torch.Generator:
+    return torch.Generator().manual_seed(100 + client)
+
+
+def alone(model: nn.Module, client: int, samples: Samples, training: LocalTraining) -> TrainingReport:
+    return train_and_measure(model, *samples, training, order(client))
+
+
+def check_as_alone(
+    model: nn.Module, cohort: dict[int, Samples], training: LocalTraining, tolerance: float = 1e-5
+) -> None:
+    before = copy.deepcopy(model.state_dict())
+    members = [ClientSamples(*samples, order(client)) for client, samples in cohort.items()]
+    models, reports = train_in_lock_step(model, members, training)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    for i, (client, samples) in enumerate(cohort.items()):
+        expected = copy.deepcopy(model)
+        report = alone(expected, client, samples, training)
+        for name, value in expected.state_dict().items():
+            torch.testing.assert_close(models[name][i], value, rtol=0, atol=tolerance)
+        assert reports[i].num_examples == report.num_examples
+        assert reports[i].loss_before == pytest.approx(report.loss_before, abs=tolerance)
+        assert reports[i].loss_after == pytest.approx(report.loss_after, abs=tolerance)
+        assert reports[i].loss_gap == reports[i].loss_before - reports[i].loss_after
+
+
+@given(st.lists(st.integers(1, 13), min_size=1, max_size=6), st.integers(1, 7), st.integers(1, 3))
+@settings(max_examples=25, deadline=None)
+def test_clients_of_any_sizes_end_as_alone(sizes: list[int], batch_size: int, epochs: int) -> None:
+    training = LocalTraining(epochs, batch_size, learning_rate=0.1)
+    cohort = {client: samples_of(client, size, 6) for client, size in enumerate(sizes)}
+    check_as_alone(new_model(), cohort, training)
+
+
+@pytest.mark.parametrize("measure", ["training", "validation", "batches"])
+def test_every_gap_measure_that_it_knows_is_as_alone(measure: str) -> None:
+    training = LocalTraining(2, 4, 0.1, measure)
+    check_as_alone(new_model(), {c: samples_of(c, size, 6) for c, size in enumerate(SIZES)}, training)
+
+
+@pytest.mark.parametrize("network", [ConvolutionalNetwork, Perceptron])
+def test_the_networks_of_the_app_train_as_alone(network: type[nn.Module]) -> None:
+    cohort = {c: samples_of(c, size, 1, 28, 28, classes=10) for c, size in enumerate((10, 7, 3))}
+    check_as_alone(new_model(network), cohort, TRAINING, tolerance=1e-4)
+
+
+def test_the_same_cohort_gives_the_same_numbers_and_order_does_not_matter() -> None:
+    def trained(clients: list[int]) -> dict[int, dict[str, Tensor]]:
+        members = [ClientSamples(*samples_of(c, SIZES[c], 6), order(c)) for c in clients]
+        models, _ = train_in_lock_step(new_model(), members, TRAINING)
+        return {c: {name: value[i] for name, value in models.items()} for i, c in enumerate(clients)}
+
+    first, again, reversed_ = trained([0, 1, 2, 3]), trained([0, 1, 2, 3]), trained([3, 2, 1, 0])
+    for client, model in first.items():
+        for name, value in model.items():
+            assert torch.equal(value, again[client][name])
+            torch.testing.assert_close(value, reversed_[client][name], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("model", "training", "message"),
+    [
+        (nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3)), TRAINING, "model must have no buffers"),
+        (Small(), LocalTraining(1, 4, 0.1, "gradient-norm"), "got Small and 'gradient-norm'"),
+    ],
+)
+def test_what_cannot_be_done_is_named(model: nn.Module, training: LocalTraining, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        train_in_lock_step(model, [ClientSamples(*samples_of(0, 4, 6), order(0))], training)
+
+
+def test_a_client_without_samples_is_refused() -> None:
+    members = [ClientSamples(*samples_of(0, size, 6), order(0)) for size in (4, 0)]
+    with pytest.raises(ValueError, match=r"at least one sample, got \[4, 0\]"):
+        train_in_lock_step(new_model(), members, TRAINING)
+
+
+def test_clients_find_their_training_done_and_send_it() -> None:
+    clients = [
+        BenignClient(Small, *samples_of(c, SIZES[c], 6), TRAINING, partition_id=c, seed=3)
+        for c in range(3)
+    ]
+    parameters = arrays_of(new_model())
+    plain = [client.fit(parameters, {"server_round": 2}) for client in clients]
+    trained = train_cohort(clients[:2], parameters, 2)
+    token = TRAINED_AHEAD.set(trained)
+    try:
+        ahead = [client.fit(parameters, {"server_round": 2}) for client in clients]
+    finally:
+        TRAINED_AHEAD.reset(token)
+    for client, (one, other) in enumerate(zip(plain, ahead, strict=True)):
+        assert (ahead[client][0] is trained[client][0]) if client < 2 else client not in trained
+        for a, b in zip(one[0], other[0], strict=True):
+            assert a.dtype == b.dtype
+            assert abs(a - b).max() < 1e-5
+        assert one[1] == other[1]
+        assert one[2].keys() == other[2].keys()
+        assert other[2]["loss_gap"] == pytest.approx(one[2]["loss_gap"], abs=1e-5)
