@@ -96,8 +96,9 @@ def early_accuracy(tilted: Runs, plain: Runs, where: str) -> Finding | None:
         "without attack, some mu is better than vanilla FL in early rounds",
         where,
         by_mu[best],
-        lambda low, high: "holds" if low > 0 else "does not hold" if high < 0 else "not decided",
-        f"accuracy over rounds 1 to {EARLY_ROUNDS}, mu={best:g} (the best) minus vanilla FL",
+        lambda low, high: "does not hold" if high <= SAME else "holds" if low > 0 else "not decided",
+        f"accuracy over rounds 1 to {EARLY_ROUNDS}, mu={best:g} (the best) minus vanilla FL; "
+        f"better is by more than {SAME}",
     )
 
 
@@ -122,6 +123,7 @@ def large_mu_accuracy(tilted: Runs, plain: Runs, where: str) -> Finding | None:
     if vanilla.empty or tilted["mu"].nunique() < 2:
         return None
     large = tilted[tilted["mu"] == tilted["mu"].max()]
+    without = "vanilla FL" if tilted["aggregator"].iloc[0] == "mean" else "vanilla BRFL"
     return _finding(
         "large mu equals vanilla BRFL",
         where,
@@ -133,7 +135,7 @@ def large_mu_accuracy(tilted: Runs, plain: Runs, where: str) -> Finding | None:
             if low > SAME or high < -SAME
             else "not decided"
         ),
-        f"last round's accuracy, mu={large['mu'].iloc[0]:g} minus vanilla BRFL; equal is within {SAME}",
+        f"last round's accuracy, mu={large['mu'].iloc[0]:g} minus {without}; equal is within {SAME}",
     )
 
 

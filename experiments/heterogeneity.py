@@ -36,6 +36,9 @@ MEASURES = {
     "benign_loss_variance": "variance of the loss",
 }
 MIXED = " + mixing"
+SAME = 0.01
+"""Losses closer than that are called the same."""
+VERDICTS = ("better off", "worse off", "the same", "not decided")
 DPI = 110
 
 
@@ -132,25 +135,28 @@ def differences(changed: pd.DataFrame, base: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdict(loss_differences: pd.Series) -> str:
-    """Return whether the loss of the worst 10% falls, rises, or neither can be told."""
+    """Return whether the loss of the worst 10% falls, rises, stays the same, or nothing can be told."""
     _, low, high = mean_and_interval(loss_differences)
+    if max(-low, high) <= SAME:
+        return "the same"
     return "better off" if high < 0 else "worse off" if low > 0 else "not decided"
 
 
 def plain_answer(runs: pd.DataFrame) -> str:
-    """Return in words, for each kind of data, whether the tilt serves the worst-off better."""
+    """Return in words, by data and attack, whether the tilt serves the worst-off better."""
     pairs = paired(*with_and_without_tilt(runs))
     robust = pairs[pairs.index.get_level_values("weighting") != "mean"]
+    said = dict(zip(VERDICTS, ("yes", "no, worse", "no difference", "cannot be told"), strict=True))
     lines = []
-    for name in _in_order(runs["data"]):
-        by_seed = robust.xs(name, level="data").groupby(level="seed").mean()
-        said = {"better off": "yes", "worse off": "no, worse", "not decided": "cannot be told"}
+    for (data, attack), part in robust.groupby(level=["data", "attack"], sort=False):
+        by_seed = part.groupby(level="seed").mean()
         lines.append(
-            f"- **{name}: {said[verdict(by_seed['worst_benign_loss'])]}.** Over all robust weightings, "
-            f"with and without attack, the tilt changes the loss of the worst 10% by "
+            f"- **{data}, {attack}: {said[verdict(by_seed['worst_benign_loss'])]}.** Over all robust "
+            f"weightings, the tilt changes the loss of the worst 10% by "
             f"{_with_interval(by_seed['worst_benign_loss'])}, their accuracy by "
             f"{_with_interval(by_seed['worst_benign_accuracy'])}, and the mean accuracy by "
-            f"{_with_interval(by_seed['benign_accuracy'])}."
+            f"{_with_interval(by_seed['benign_accuracy'])}; the loss of the worst 10% falls in "
+            f"{int((part['worst_benign_loss'] < 0).sum())} of {len(part)} pairs of runs."
         )
     return "\n".join(lines)
 
@@ -174,10 +180,10 @@ def answer(runs: pd.DataFrame) -> pd.DataFrame:
         by_seed = part.groupby(level="seed").mean()
         levels = [name for name in SETTING if name in part.index.names]
         verdicts = part["worst_benign_loss"].groupby(level=levels).apply(verdict)
-        counts = [int((verdicts == kind).sum()) for kind in ("better off", "worse off", "not decided")]
+        counts = [int((verdicts == kind).sum()) for kind in VERDICTS]
         row = {"tilt minus no tilt": scope}
         row |= {title: _with_interval(by_seed[name]) for name, title in MEASURES.items()}
-        rows.append(row | {"settings better / worse / not decided": " / ".join(map(str, counts))})
+        rows.append(row | {"settings better / worse / same / not decided": " / ".join(map(str, counts))})
     return pd.DataFrame(rows)
 
 
@@ -192,6 +198,7 @@ def wider_bounds(runs: pd.DataFrame, bounds: pd.DataFrame) -> pd.DataFrame:
     }.items():
         for setting, pairs in paired(part, bounded).groupby(level=list(SETTING), sort=False):
             row = {"bound": name} | dict(zip(SETTING[:2], setting, strict=False))
+            row["seeds"] = len(pairs)
             row |= {title: _with_interval(pairs[one]) for one, title in shown.items()}
             rows.append(row | {"the worst-off are": verdict(pairs["worst_benign_loss"])})
     return pd.DataFrame(rows)
@@ -241,7 +248,7 @@ def _means(runs: pd.DataFrame, shown: Mapping[str, str]) -> pd.DataFrame:
 
 def _with_interval(values: pd.Series) -> str:
     mean, low, high = mean_and_interval(values)
-    return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]" if np.isfinite(low) else f"{mean:+.3f}"
 
 
 def _in_order(values: pd.Series) -> list[str]:

@@ -52,8 +52,8 @@ def verdict_table(found: Sequence[Finding]) -> str:
                 "claim": finding.claim,
                 "where": finding.where,
                 "compared": finding.evidence,
-                "difference": f"{100 * finding.difference:+.1f}",
-                "95% interval": f"{100 * finding.low:+.1f} to {100 * finding.high:+.1f}",
+                "difference": f"{100 * finding.difference:+.2f}",
+                "95% interval": f"{100 * finding.low:+.2f} to {100 * finding.high:+.2f}",
                 "verdict": finding.verdict,
             }
             for finding in found

@@ -41,8 +41,8 @@ class ConvolutionalNetwork(nn.Module):
 class NormalizedConvolutionalNetwork(ConvolutionalNetwork):
     """The same, on images normalised by MNIST's mean and standard deviation of brightness.
 
-    The authors' code does so for MNIST, and not for Fashion-MNIST. The normalisation is the network's
-    first step, so that data and triggers stay in brightness from 0 to 1.
+    The code of Zhu et al. (AISTATS 2023) does so for MNIST, and not for Fashion-MNIST. The normalisation
+    is the network's first step, so that data and triggers stay in brightness from 0 to 1.
     """
 
     def forward(self, images: Tensor) -> Tensor:

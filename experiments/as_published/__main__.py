@@ -112,7 +112,7 @@ def _allowed(points: pd.DataFrame) -> pd.Series:
     """Return the 95% bound on the difference of one published run and the mean of ours.
 
     Few seeds tell little of a point's variance, so it is pooled over the early and over the late rounds
-    of a curve.
+    of a curve, as far as there are runs over seeds.
     """
     phase = np.where(points["round"] <= LAST_EARLY_ROUND, "early", "late")
     pooled = points.groupby([*(points[name] for name in CURVE), phase])

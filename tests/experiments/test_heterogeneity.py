@@ -19,11 +19,13 @@ from experiments.heterogeneity import (
     paired,
     plain_answer,
     served,
+    tables,
     verdict,
     wider_bounds,
     with_and_without_mixing,
     with_and_without_tilt,
 )
+from experiments.pages import DOCS, with_part
 from experiments.runner import CellFolder
 from experiments.study import Cell, Study
 from pawbrofl_app.run_config import RunConfig
@@ -81,9 +83,9 @@ def test_mixing_is_compared_without_tilt_where_there_is_mixing() -> None:
 @pytest.mark.parametrize(
     ("tilted_loss", "expected", "answered", "counts"),
     [
-        (0.8, "better off", "yes", "8 / 0 / 0"),
-        (1.3, "worse off", "no, worse", "0 / 8 / 0"),
-        (0.98, "not decided", "cannot be told", "0 / 0 / 8"),
+        (0.8, "better off", "yes", "8 / 0 / 0 / 0"),
+        (1.3, "worse off", "no, worse", "0 / 8 / 0 / 0"),
+        (0.98, "not decided", "cannot be told", "0 / 0 / 0 / 8"),
     ],
 )
 def test_verdict_and_answer_follow_the_interval(
@@ -93,17 +95,27 @@ def test_verdict_and_answer_follow_the_interval(
     table = differences(*with_and_without_tilt(runs))
     assert set(table["the worst-off are"]) == {expected}
     whole = answer(runs).set_index("tilt minus no tilt")
-    assert whole["settings better / worse / not decided"]["all robust weightings"] == counts
+    assert whole["settings better / worse / same / not decided"]["all robust weightings"] == counts
     mean = tilted_loss - 1 + 0.025
     assert whole["loss, worst 10%"]["coalition-filtering"].startswith(f"{mean:+.3f} [")
-    skewed, iid = plain_answer(runs).splitlines()
-    assert skewed.startswith(f"- **Dirichlet 0.1: {answered}.** Over all robust weightings")
-    assert iid.startswith(f"- **IID: {answered}.**")
-    assert f"loss of the worst 10% by {mean:+.3f} [" in skewed
+    lines = plain_answer(runs).splitlines()
+    assert [line.split(": ")[0] for line in lines] == [
+        "- **Dirichlet 0.1, no attack",
+        "- **Dirichlet 0.1, dba",
+        "- **IID, no attack",
+        "- **IID, dba",
+    ]
+    for line in lines:
+        assert f": {answered}.** Over all robust weightings" in line
+        assert f"loss of the worst 10% by {mean:+.3f} [" in line
 
 
 def test_one_seed_decides_nothing() -> None:
     assert verdict(pd.Series([-1.0])) == "not decided"
+
+
+def test_a_difference_that_is_surely_tiny_is_none() -> None:
+    assert verdict(pd.Series([0.001, 0.0012, 0.0011])) == "the same"
 
 
 def test_what_is_served_is_of_runs_without_tilt() -> None:
@@ -190,3 +202,10 @@ def test_clients_are_described_by_their_data(defaults: dict[str, Any]) -> None:
     apart = describe(RunConfig.parse(defaults | skewed))
     assert apart["labels"].mean() < 6
     assert apart["label_distance"].min() > 0.5
+
+
+def test_the_page_holds_the_tables_of_the_results_beside_it() -> None:
+    page = (DOCS / "heterogeneity.md").read_text()
+    files = ("heterogeneity.csv", "max_tilt.csv", "heterogeneity_dropped.csv")
+    for part, table in tables(*(pd.read_csv(DOCS / name) for name in files)).items():
+        assert with_part(page, part, table) == page
