@@ -3,8 +3,8 @@
     python -m experiments.benchmarks.many_clients [--engine ray] [--network cnn] [--rounds 20]
 
 Prints a table and draws the resident memory of the server's process and of the largest actor after each
-round into docs/figures/memory_of_1000_clients.png. By default the paper's network; one epoch over the one
-or two images that a client has, the default attack and aggregator.
+round into docs/figures/memory_of_1000_clients.png. By default the paper's network; one epoch over the
+one or two images that a client has, the default attack and aggregator.
 """
 
 from __future__ import annotations
