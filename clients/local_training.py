@@ -21,10 +21,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .training_steps import Replayed, StepByStep, TrainingSteps
+from .training_steps import StepByStep, kept_replay
 
 EVALUATION_BATCH = {"cpu": 50, "cuda": 2000}
 """Samples evaluated at once: on a CPU as many as keep a layer's values in its cache."""
+
+REPLAYED_ON = "cuda"
+"""Kind of device on which steps are replayed as a graph."""
 
 GAP_MEASURES = ("training", "validation", "batches", "gradient-norm")
 
@@ -167,9 +170,10 @@ def train(
         raise ValueError("a client must have at least one sample to train on, got none")
     model.train()
     size, rate = training.batch_size, training.learning_rate
-    steps: TrainingSteps = StepByStep(model, size, rate)
-    if inputs.device.type == "cuda":
-        steps = Replayed(model, size, rate, inputs, labels)
+    replay = (
+        kept_replay(model, size, rate, inputs, labels) if inputs.device.type == REPLAYED_ON else None
+    )
+    steps = replay or StepByStep(model, size, rate)
     first = None
     for _ in range(training.epochs):
         order = torch.randperm(len(labels), generator=generator).to(inputs.device)
@@ -179,6 +183,8 @@ def train(
         loss = steps.run(*epoch)
         first = loss if first is None else first
     assert first is not None
+    if replay is not None:
+        replay.unload(model)
     return first.item(), steps.last_loss.item()
 
 

@@ -6,8 +6,8 @@ than their work. A graph launches all of them at once.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,30 +17,19 @@ EAGER_STEPS = 3
 """Steps before a graph is captured: libraries choose and set up their kernels in the first ones."""
 
 
-class TrainingSteps(Protocol):
-    """Trains a model in place, an epoch at a time.
-
-    Attributes
-    ----------
-    last_loss : Tensor of shape ()
-        Of the batch of the last step, before that step.
-    """
-
-    last_loss: Tensor
-
-    def run(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        """Take the steps of an epoch's samples, in their order; return the first batch's loss."""
-        ...
-
-
 class StepByStep:
-    """Takes each step as it comes.
+    """Trains a model in place, an epoch at a time, and takes each step as it comes.
 
     Parameters
     ----------
     model : Module
     batch_size : int
     learning_rate : float
+
+    Attributes
+    ----------
+    last_loss : Tensor of shape ()
+        Of the batch of the last step, before that step.
     """
 
     def __init__(self, model: nn.Module, batch_size: int, learning_rate: float) -> None:
@@ -70,29 +59,44 @@ class StepByStep:
 
 
 class Replayed(StepByStep):
-    """Takes the steps on whole batches by one CUDA graph, which finds its samples in one place.
+    """Takes the steps on whole batches by one CUDA graph, for the models of one client after another.
+
+    What a graph computes with stays in one place: a model and an epoch's samples of its own, which those
+    of the client that trains are copied to.
 
     Parameters
     ----------
     model, batch_size, learning_rate
-        Those of `StepByStep`.
+        Those of `StepByStep`; it is the model's form that matters, not its numbers.
     inputs, labels : Tensor
-        As an epoch's; what they hold does not matter.
+        Of a client that has as many samples as any that will train.
     """
 
     def __init__(
         self, model: nn.Module, batch_size: int, learning_rate: float, inputs: Tensor, labels: Tensor
     ) -> None:
-        super().__init__(model, batch_size, learning_rate)
+        super().__init__(copy.deepcopy(model), batch_size, learning_rate)
         self._inputs, self._labels = torch.empty_like(inputs), torch.empty_like(labels)
         self._positions = torch.arange(batch_size, device=inputs.device)
         self.last_loss = torch.zeros((), device=inputs.device)
         self._next_step = replayed(self._step_from_place, inputs.device)
 
+    def has_room_for(self, inputs: Tensor) -> bool:
+        """Return whether a client has no more samples than the first one."""
+        return len(inputs) <= len(self._inputs)
+
+    def load(self, model: nn.Module) -> None:
+        """Go on from another model's numbers."""
+        _copy_state(model, self._model)
+
+    def unload(self, model: nn.Module) -> None:
+        """Write the trained numbers into another model."""
+        _copy_state(self._model, model)
+
     def run(self, inputs: Tensor, labels: Tensor) -> Tensor:
         """Take the steps of an epoch's samples, in their order; return the first batch's loss."""
-        self._inputs.copy_(inputs)
-        self._labels.copy_(labels)
+        self._inputs[: len(labels)].copy_(inputs)
+        self._labels[: len(labels)].copy_(labels)
         torch.arange(self._batch_size, out=self._positions)
         first = None
         whole = len(labels) // self._batch_size
@@ -109,6 +113,32 @@ class Replayed(StepByStep):
         targets = self._labels.index_select(0, self._positions)
         self.last_loss.copy_(self._step(batch, targets))
         self._positions.add_(self._batch_size)
+
+
+@torch.no_grad()
+def _copy_state(source: nn.Module, target: nn.Module) -> None:
+    for ours, theirs in zip(target.state_dict().values(), source.state_dict().values(), strict=True):
+        ours.copy_(theirs)
+
+
+_kept: tuple[object, Replayed] | None = None
+
+
+def kept_replay(
+    model: nn.Module, batch_size: int, learning_rate: float, inputs: Tensor, labels: Tensor
+) -> Replayed:
+    """Return replayed steps that go on from a model, if possible those that this process captured last.
+
+    So a process captures its steps once and not for each client. Models are alike if their class and
+    their printed form are.
+    """
+    global _kept
+    samples = inputs.shape[1:], inputs.dtype, labels.dtype, inputs.device
+    key = type(model), repr(model), batch_size, learning_rate, samples
+    if _kept is None or _kept[0] != key or not _kept[1].has_room_for(inputs):
+        _kept = key, Replayed(model, batch_size, learning_rate, inputs, labels)
+    _kept[1].load(model)
+    return _kept[1]
 
 
 def replayed(step: Callable[[], None], device: torch.device) -> Callable[[], None]:

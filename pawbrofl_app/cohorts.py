@@ -9,7 +9,7 @@ lock-step fails.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from logging import WARNING
 
 import torch
@@ -52,14 +52,14 @@ class CohortTraining:
             )
             self.size = 1
 
-    def cohorts(self, clients: Iterable[int], server_round: int) -> list[list[int]]:
+    def cohorts(self, clients: Collection[int], server_round: int) -> list[list[int]]:
         """Return the clients of a round, by their numbers, in cohorts."""
-        together = [client for client in clients if self._trains_honestly(client, server_round)]
-        alone = sorted(set(clients) - set(together))
         if self.size == 1:
-            return [[client] for client in sorted([*together, *alone])]
+            return [[client] for client in sorted(clients)]
         samples = client_indices(self._config)
+        together = [client for client in clients if self._trains_honestly(client, server_round)]
         together.sort(key=lambda client: (-len(samples[client]), client))
+        alone = sorted(set(clients) - set(together))
         starts = range(0, len(together), self.size)
         return [together[start : start + self.size] for start in starts] + [[client] for client in alone]
 

@@ -99,7 +99,7 @@ class DurableServer(Server):
     after_round : callable
         Called with the `Checkpoint` that a round ends with, but for the lengths of its records.
     grid : Grid, optional
-        The engine's; the in-process one has clients train without a thread for each.
+        The engine's; the in-process one has clients train in a way of its own.
     """
 
     def __init__(

@@ -27,6 +27,13 @@ CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 SECONDS_BETWEEN_LOOKS = 2.0
 
 
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not everywhere
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @dataclass(frozen=True)
 class Machine:
     """What a simulation may use.
@@ -51,7 +58,7 @@ class Machine:
         limit = CGROUP_LIMIT.read_text().strip() if CGROUP_LIMIT.is_file() else "max"
         if limit != "max":
             free = min(free, float(limit))
-        return cls(len(os.sched_getaffinity(0)), free, torch.cuda.device_count())
+        return cls(processors(), free, torch.cuda.device_count())
 
 
 @dataclass(frozen=True)

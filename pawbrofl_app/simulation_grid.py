@@ -21,6 +21,7 @@ from flwr.supercore.run import Run
 from flwr.superlink.grid.inmemory_grid import InMemoryGrid
 
 SECONDS_BETWEEN_LOOKS = 0.03
+SECONDS_JUDGED_BY = 0.25
 LEAST_UNDER_WAY = 4
 
 
@@ -33,9 +34,9 @@ class _Sent:
 class SimulationGrid(Grid):
     """A grid that lets few messages through at a time, and looks for all their replies at once.
 
-    How many are under way doubles whenever half of them have come back since the last look: then the
-    actors may have run out of work. Clients that train for a second need few, clients that answer at
-    once need many.
+    How many are under way doubles whenever half as many have come back in a quarter of a second, in
+    which the simulation looks for messages twice: then the actors may have run out of work. Clients that
+    train for a second need few, clients that answer at once need many.
 
     Parameters
     ----------
@@ -50,6 +51,7 @@ class SimulationGrid(Grid):
         self._num_actors = num_actors
         self._allowed = LEAST_UNDER_WAY
         self._under_way: dict[str, _Sent] = {}
+        self._came_at: list[float] = []
         self._changed = threading.Condition()
         self._closed = False
         self._problem: BaseException | None = None
@@ -144,12 +146,16 @@ class SimulationGrid(Grid):
                     self._changed.notify_all()
                 return
             if replies:
-                self._deliver(replies, len(under_way))
+                self._deliver(replies)
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
-    def _deliver(self, replies: list[Message], looked_for: int) -> None:
+    def _deliver(self, replies: list[Message]) -> None:
+        now = time.monotonic()
+        self._came_at = [at for at in self._came_at if now - at < SECONDS_JUDGED_BY] + [now] * len(
+            replies
+        )
         with self._changed:
-            if looked_for >= self._allowed and 2 * len(replies) >= looked_for:
+            if 2 * len(self._came_at) >= self._allowed:
                 self._allowed *= 2
             self._allowed = max(self._allowed, 2 * self._num_actors())
             for reply in replies:

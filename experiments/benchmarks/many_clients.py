@@ -1,10 +1,10 @@
 """A thousand clients on digits for twenty rounds: seconds a round, and whether memory stays flat.
 
-    python -m experiments.benchmarks.many_clients [--engine ray] [--clients 1000] [--rounds 20]
+    python -m experiments.benchmarks.many_clients [--engine ray] [--network cnn] [--rounds 20]
 
 Prints a table and draws the resident memory of the server's process and of the largest actor after each
-round into docs/figures/memory_of_1000_clients.png. The paper's network, one epoch over the one or two
-images that a client has, the default attack and aggregator.
+round into docs/figures/memory_of_1000_clients.png. By default the paper's network; one epoch over the
+one or two images that a client has, the default attack and aggregator.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import psutil
 
 from experiments.markdown import markdown_table
 from pawbrofl_app.machine import ACTOR_NAME
+from pawbrofl_app.model import NETWORKS
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -72,13 +73,14 @@ def main() -> None:
     """Run, print the table and draw the figure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--engine", choices=list(SERVER_PROCESSES), default="ray")
+    parser.add_argument("--network", choices=list(NETWORKS), default="cnn")
     parser.add_argument("--clients", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=20)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "run"
         settings = f"num-clients={options.clients} num-rounds={options.rounds} local-epochs=1 "
-        settings += f"figures=false results-dir='{results}'"
+        settings += f"network='{options.network}' figures=false results-dir='{results}'"
         command = [sys.executable, "-m", "pawbrofl_app.command", "run"]
         command += ["--engine", options.engine, "--run-config", settings]
         with (Path(folder) / "log").open("wb") as log:
@@ -90,7 +92,7 @@ def main() -> None:
     memory = looks[looks["round"] > 0].groupby("round").max()
     draw(memory, options.clients)
     table = rounds[["training_seconds", "aggregation_seconds", "evaluation_seconds"]].join(memory)
-    print(f"{options.clients} clients on digits, {options.engine}\n")
+    print(f"{options.clients} clients on digits, {options.network}, {options.engine}\n")
     print(markdown_table(table.loc[1:].reset_index(), digits=1))
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import copy
 import logging
-import os
 import subprocess
 import sys
 import tempfile
@@ -35,6 +34,7 @@ from flwr.simulation import run_simulation
 from clients.local_training import mean_loss
 from clients.model_arrays import arrays_of
 from experiments.markdown import markdown_table
+from pawbrofl_app.machine import processors
 from pawbrofl_app.model import initial_model
 
 from .local_training import bare_epoch, client_samples
@@ -75,7 +75,8 @@ def rounds_of_ours(rounds: int, engine: str, gap_measure: str) -> list[float]:
         finished = subprocess.run(command, capture_output=True, text=True, check=False)
         if finished.returncode:
             raise RuntimeError(finished.stdout + finished.stderr)
-        print(f"{engine}, {gap_measure}: {finished.stdout.splitlines()[-1]}", file=sys.stderr)
+        if engine == "ray":
+            print(finished.stdout.splitlines()[-1])
         recorded = pd.read_csv(results / "rounds.csv").set_index("round")[SECONDS]
     return list(recorded.loc[2 if engine == "ray" else 1 :].sum(axis=1))
 
@@ -105,7 +106,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
-    cores = len(os.sched_getaffinity(0))
+    cores = processors()
     bare = [seconds_of_a_client()]
     ways: list[tuple[str, int, list[float]]] = []
     for engine, used, gap in (

@@ -12,8 +12,14 @@ from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid
 
+from pawbrofl_app import simulation_grid as simulation_grid_module
 from pawbrofl_app.in_process_engine import InProcessGrid
-from pawbrofl_app.simulation_grid import LEAST_UNDER_WAY, SimulationGrid, simulation_grid
+from pawbrofl_app.simulation_grid import (
+    LEAST_UNDER_WAY,
+    SECONDS_BETWEEN_LOOKS,
+    SimulationGrid,
+    simulation_grid,
+)
 
 
 def echoing_app() -> ClientApp:
@@ -77,7 +83,10 @@ def test_each_sender_gets_the_reply_to_its_own_message(replies_a_look: int) -> N
         assert ask_all(grid, range(1, 41)) == [(node, 10 * node) for node in range(1, 41)]
 
 
-def test_slow_clients_have_few_messages_under_way_and_fast_ones_many() -> None:
+def test_slow_clients_have_few_messages_under_way_and_fast_ones_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(simulation_grid_module, "SECONDS_JUDGED_BY", 0.5 * SECONDS_BETWEEN_LOOKS)
     slow, fast = SlowGrid(1), SlowGrid(100)
     for each in (slow, fast):
         with SimulationGrid(each, lambda: 1).open() as grid:
@@ -86,7 +95,8 @@ def test_slow_clients_have_few_messages_under_way_and_fast_ones_many() -> None:
     assert fast.most_under_way > 2 * LEAST_UNDER_WAY
 
 
-def test_every_actor_has_a_message_waiting() -> None:
+def test_every_actor_has_a_message_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulation_grid_module, "SECONDS_JUDGED_BY", 0.5 * SECONDS_BETWEEN_LOOKS)
     slow = SlowGrid(1)
     with SimulationGrid(slow, lambda: 10).open() as grid:
         ask_all(grid, range(1, 41))

@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from clients import training_steps
+from clients import local_training, training_steps
 from clients.local_training import LocalTraining, train
-from clients.training_steps import EAGER_STEPS, Replayed, StepByStep, replayed
+from clients.training_steps import EAGER_STEPS, Replayed, StepByStep, kept_replay, replayed
 from tests.conftest import PROJECT
 
 
-def new_model() -> nn.Module:
+def new_model(seed: int = 1) -> nn.Module:
     with torch.random.fork_rng():
-        torch.manual_seed(1)
+        torch.manual_seed(seed)
         return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
 
 
@@ -37,8 +37,45 @@ def test_steps_from_one_place_are_the_same_steps(size: int) -> None:
         first = step_by_step.run(inputs[order], labels[order])
         assert torch.equal(first, from_one_place.run(inputs[order], labels[order]))
         assert torch.equal(step_by_step.last_loss, from_one_place.last_loss)
-    for ours, theirs in zip(one.parameters(), other.parameters(), strict=True):
+    from_one_place.unload(other)
+    check_equal(one, other)
+
+
+def check_equal(one: nn.Module, other: nn.Module) -> None:
+    for ours, theirs in zip(one.state_dict().values(), other.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_one_client_after_another_takes_the_same_place() -> None:
+    kept = []
+    for seed, size in enumerate((13, 6, 13, 20)):
+        inputs, labels = samples(size)
+        one, other = new_model(seed), new_model(seed)
+        StepByStep(one, 4, 0.1).run(inputs, labels)
+        replay = kept_replay(other, 4, 0.1, inputs, labels)
+        replay.run(inputs, labels)
+        replay.unload(other)
+        check_equal(one, other)
+        kept.append(replay)
+    assert kept[0] is kept[1] is kept[2]
+    assert kept[3] is not kept[0], "more samples than it has room for"
+    assert kept_replay(new_model(), 5, 0.1, inputs, labels) is not kept[3]
+
+
+@pytest.mark.parametrize("replays", [False, True])
+def test_training_is_the_same_by_either(replays: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The branch that a GPU takes, on the CPU."""
+    if replays:
+        monkeypatch.setattr(local_training, "REPLAYED_ON", "cpu")
+    training = LocalTraining(epochs=2, batch_size=4, learning_rate=0.1)
+    inputs, labels = samples(10)
+    model, expected = new_model(), new_model()
+    losses = train(model, inputs, labels, training, torch.Generator().manual_seed(5))
+    step_by_step, order = StepByStep(expected, 4, 0.1), torch.Generator().manual_seed(5)
+    shuffled = [torch.randperm(10, generator=order) for _ in range(2)]
+    firsts = [step_by_step.run(inputs[each], labels[each]) for each in shuffled]
+    check_equal(model, expected)
+    assert losses == (firsts[0].item(), step_by_step.last_loss.item())
 
 
 def test_on_the_cpu_a_step_is_replayed_by_calling_it() -> None:
@@ -78,6 +115,7 @@ def test_a_cuda_graph_takes_the_same_steps() -> None:
         first = step_by_step.run(inputs, labels)
         torch.testing.assert_close(first, graph.run(inputs, labels))
         torch.testing.assert_close(step_by_step.last_loss, graph.last_loss)
+    graph.unload(other)
     for ours, theirs in zip(one.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)
 

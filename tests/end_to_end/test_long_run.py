@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import nn
 from pawbrofl_app import client_app, server_app
 from pawbrofl_app.evaluation import Evaluation
 from pawbrofl_app.in_process_engine import run_in_process
+from pawbrofl_app.method import method_of
 from pawbrofl_app.run_config import RunConfig
 
 NUM_ROUNDS = 200
@@ -40,7 +42,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     model: Callable[..., nn.Module] = lambda *_: TinyNetwork()  # noqa: E731
     monkeypatch.setattr(server_app, "initial_model", model)
-    monkeypatch.setattr(server_app, "evaluate", evaluate)
+    monkeypatch.setattr(
+        server_app, "method_of", lambda config: replace(method_of(config), evaluate=evaluate)
+    )
     monkeypatch.setitem(client_app.NETWORKS, "cnn", TinyNetwork)
     return sizes
 

@@ -6,6 +6,7 @@ Slow (about a minute each). Every test starts Flower as a user does, through the
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from ray.cluster_utils import Cluster
 
+from pawbrofl_app.machine import ClientResources, Machine
 from pawbrofl_app.model import ConvolutionalNetwork
 
 SMALL = "num-rounds=2 local-epochs=1 num-clients=8 malicious-fraction=0.25 epsilon=0.25"
@@ -61,6 +64,13 @@ def test_a_run_leaves_all_its_records(first_run: tuple[Path, str]) -> None:
     model.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
 
 
+def test_the_log_says_how_many_actors_there_were(first_run: tuple[Path, str]) -> None:
+    _, log = first_run
+    actors = ClientResources.on(Machine.this(), 8, "auto").num_actors
+    assert f"{actors} clients train at a time" in log
+    assert re.search(rf"^{actors} actors, of at most [1-9]\d* MB of memory each$", log, re.MULTILINE)
+
+
 def test_the_log_names_the_folder_and_the_outcome(first_run: tuple[Path, str]) -> None:
     folder, log = first_run
     summary = json.loads((folder / "summary.json").read_text())
@@ -76,6 +86,20 @@ def test_the_same_seed_gives_the_same_records_with_one_actor_or_two(
     one_actor = tmp_path / "again"
     run(one_actor, SMALL, "--client-resources-num-cpus", "2")
     for before, after in zip(records_of(first_run[0]), records_of(one_actor), strict=True):
+        pd.testing.assert_frame_equal(before, after, check_exact=True)
+
+
+def test_two_nodes_of_a_ray_cluster_give_the_same_records(
+    first_run: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        cluster.add_node(num_cpus=1)
+        monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+        run(tmp_path / "cluster", SMALL)
+    finally:
+        cluster.shutdown()
+    for before, after in zip(records_of(first_run[0]), records_of(tmp_path / "cluster"), strict=True):
         pd.testing.assert_frame_equal(before, after, check_exact=True)
 
 
