@@ -70,12 +70,15 @@ def test_killed_at_random_times(
         settings = settings_of(defaults, folder)
         longest = seconds / 2
         while True:
+            started = time.monotonic()
             process = start(settings)
             process.join(moments.uniform(0.1 * seconds, longest))
             longest *= 1.2  # on a machine that became slower, the run must get further at some time
             process.kill()
             process.join()
             if process.exitcode == 0:
+                # On one that became faster, the next runs must be killed sooner.
+                seconds = min(seconds, time.monotonic() - started)
                 break
             assert process.exitcode == -signal.SIGKILL
             kills += 1
