@@ -43,6 +43,9 @@ MEASURES = {
 """The published name of each measure: ours, what to call it, and its reading error in points."""
 
 LAST_EARLY_ROUND = 5
+DECIDES_NOTHING = 50.0
+"""A difference that so many points would explain says nothing: hardly any could be larger."""
+
 CURVE = ["attack", "aggregator", "method", "measure"]
 
 
@@ -88,7 +91,7 @@ def beside_published(rounds: pd.DataFrame, seeds: pd.DataFrame, published: pd.Da
         ``CURVE``, round and published; ``runs`` and ``mean`` of ours and ``difference`` (mean minus
         published); ``deviation``, the standard deviation over the seeds; ``allowed``, how large a
         difference they and the reading explain, NaN where they do not have the curve; ``explained``,
-        whether it is within that, or missing. All but the runs in points of percent.
+        whether it is within that, missing where that decides nothing. All but the runs in points of percent.
     """
     point = [*CURVE, "round"]
     table = published.merge(_points(rounds)[[*point, "runs", "mean"]], on=point)
@@ -97,7 +100,7 @@ def beside_published(rounds: pd.DataFrame, seeds: pd.DataFrame, published: pd.Da
     table["deviation"] = np.sqrt(table["variance"])
     table["allowed"] = _allowed(table)
     explained = (table["difference"].abs() <= table["allowed"]).astype("boolean")
-    table["explained"] = explained.mask(table["allowed"].isna())
+    table["explained"] = explained.mask(table["allowed"].isna() | (table["allowed"] > DECIDES_NOTHING))
     return table.drop(columns=["variance", "freedom"])
 
 

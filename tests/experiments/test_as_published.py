@@ -181,6 +181,14 @@ def test_one_seed_explains_nothing() -> None:
     assert "| - |" in points_table(points)
 
 
+def test_seeds_that_spread_over_everything_explain_nothing() -> None:
+    rounds, seeds = made_up_rounds(0.0), made_up_rounds(0.0)
+    seeds["test_accuracy"] *= seeds["seed"] - 1
+    points = beside_published(rounds, seeds, published_curves())
+    assert (points["allowed"] > 100).any()
+    assert points["explained"].isna().all()
+
+
 def test_the_figure_has_a_panel_for_each_setting_and_measure() -> None:
     rounds = made_up_rounds(1.0)
     figure = draw(beside_published(rounds, rounds, published_curves()))
