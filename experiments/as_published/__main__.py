@@ -91,7 +91,7 @@ def beside_published(rounds: pd.DataFrame, seeds: pd.DataFrame, published: pd.Da
         ``CURVE``, round and published; ``runs`` and ``mean`` of ours and ``difference`` (mean minus
         published); ``deviation``, the standard deviation over the seeds; ``allowed``, how large a
         difference they and the reading explain, NaN where they do not have the curve; ``explained``,
-        whether it is within that, missing where that decides nothing. All but the runs in points of percent.
+        whether it is within that, missing where that decides nothing. All but the runs in points.
     """
     point = [*CURVE, "round"]
     table = published.merge(_points(rounds)[[*point, "runs", "mean"]], on=point)
@@ -193,7 +193,7 @@ def _how_many(explained: pd.Series) -> str:
 
 
 def draw(points: pd.DataFrame) -> Figure:
-    """Return the curves, published (dashed) beside ours, within two standard deviations over seeds.
+    """Return the curves, published (dashed) beside ours, within a standard deviation over seeds.
 
     A row for each measure, a column for each setting.
     """
@@ -203,12 +203,10 @@ def draw(points: pd.DataFrame) -> Figure:
         len(settings),
         figsize=(5.2 * len(settings), 3.6 * len(MEASURES)),
         layout="constrained",
-        sharex=True,
         squeeze=False,
     )
     for row, (measure, (_, title, _)) in zip(panels, MEASURES.items(), strict=True):
         for axes, (attack, aggregator) in zip(row, settings, strict=True):
-            axes.set_title(f"{attack}, {aggregator}: {title}, %")
             chosen = points[
                 (points["measure"] == measure)
                 & (points["attack"] == attack)
@@ -216,19 +214,17 @@ def draw(points: pd.DataFrame) -> Figure:
             ]
             for number, (method, curve) in enumerate(chosen.groupby("method", sort=False)):
                 _draw_curve(axes, curve, str(method), f"C{number}")
+            axes.set_visible(len(chosen) > 0)
+            axes.set(title=f"{attack}, {aggregator}: {title}, %", xlabel="round", ylim=(0, 100))
+            axes.grid(alpha=0.25)
             if len(chosen):
                 axes.legend(fontsize=8)
-            else:
-                axes.set_axis_off()
-            axes.grid(alpha=0.25)
-    for axes in panels[-1]:
-        axes.set_xlabel("round")
     return figure
 
 
 def _draw_curve(axes: Axes, curve: pd.DataFrame, method: str, colour: str) -> None:
     axes.plot(curve["round"], curve["mean"], "o-", color=colour, label=method)
-    low, high = (curve["mean"] + sign * 2 * curve["deviation"] for sign in (-1, 1))
+    low, high = ((curve["mean"] + sign * curve["deviation"]).clip(0, 100) for sign in (-1, 1))
     axes.fill_between(curve["round"], low, high, color=colour, alpha=0.15, lw=0)
     axes.plot(curve["round"], curve["published"], "x--", color=colour, label=f"{method}, published")
 
