@@ -17,6 +17,8 @@ from flwr.common.logger import log
 from flwr.server.client_proxy import ClientProxy
 from flwr.server.server import evaluate_clients
 
+from strategies.client_replies import finite_number
+
 from .client_failures import ClientFailure, NamedClient
 from .client_sampling import CLIENT_ID_KEY
 
@@ -109,7 +111,7 @@ def read_evaluations(
 
 def _read(node: str, result: EvaluateRes, claims: Counter[int | None]) -> ClientEvaluation:
     number = _number(result.metrics.get(CLIENT_ID_KEY))
-    loss, accuracy = _finite(result.loss), _finite(result.metrics.get("accuracy"))
+    loss, accuracy = finite_number(result.loss), finite_number(result.metrics.get("accuracy"))
     left_out = ""
     if number is None:
         left_out = f"no metric {CLIENT_ID_KEY} says which client it is"
@@ -132,13 +134,3 @@ def _read(node: str, result: EvaluateRes, claims: Counter[int | None]) -> Client
 
 def _number(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _finite(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return math.nan
-    try:
-        number = float(value)
-    except OverflowError:
-        return math.nan
-    return number if math.isfinite(number) else math.nan

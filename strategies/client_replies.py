@@ -109,14 +109,18 @@ def reported_gap(metrics: Mapping[str, Any], key: str) -> float:
     A key is also found with hyphens in the place of underscores, as Message-API projects write it, and
     the other way round.
     """
-    value = _metric(metrics, key)
+    return finite_number(_metric(metrics, key))
+
+
+def finite_number(value: Any) -> float:
+    """Return what a client reports as a float, or NaN where it is no finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return math.nan
     try:
-        gap = float(value)
+        number = float(value)
     except OverflowError:
         return math.nan
-    return gap if math.isfinite(gap) else math.nan
+    return number if math.isfinite(number) else math.nan
 
 
 def _metric(metrics: Mapping[str, Any], key: str) -> Any:

@@ -5,7 +5,7 @@
 Runs what is not finished of the studies ``as-published`` and ``as-published-spread`` and writes into
 ``--out``: ``as_published.csv``, every point of both, ``as_published.png``, and, where
 ``as_published.md`` is there, its tables anew. The first study is at the paper's scale and takes long for
-one seed; the second has a fifth of the clients train in each round, and says how far seeds spread the
+one seed; the second has a tenth of the clients train in each round, and says how far seeds spread the
 curves.
 
 ``published_curves.csv`` holds the paper's curves as they were read off its figures: one run a curve, no
