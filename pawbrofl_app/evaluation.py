@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,8 @@ from torch.nn import functional
 from attacks import BackdoorTrigger
 from attacks.erased_corner import CornerTrigger
 from clients.local_training import evaluation_batch
+
+from .machine import processors
 
 
 @dataclass(frozen=True)
@@ -65,5 +68,19 @@ def evaluate(
 
 
 def class_scores(model: nn.Module, images: Tensor) -> Tensor:
-    """Return a model's class scores for images of any number."""
-    return torch.cat([model(batch) for batch in images.split(evaluation_batch(images.device))])
+    """Return a model's class scores for images of any number.
+
+    On a CPU each processor computes batches of its own, on one thread: products that several threads
+    share are rounded otherwise, and the scores would depend on the number of threads.
+    """
+    batches = images.split(evaluation_batch(images.device))
+    if images.device.type != "cpu":
+        return torch.cat([model(batch) for batch in batches])
+
+    @torch.inference_mode()  # counts for the thread that enters it
+    def scores_of(batch: Tensor) -> Tensor:
+        scores: Tensor = model(batch)
+        return scores
+
+    with ThreadPoolExecutor(processors(), initializer=torch.set_num_threads, initargs=(1,)) as threads:
+        return torch.cat(list(threads.map(scores_of, batches)))

@@ -13,17 +13,20 @@ MNIST_MEAN, MNIST_DEVIATION = 0.1307, 0.3081
 
 
 class ConvolutionalNetwork(nn.Module):
-    """Two 5 x 5 convolutions of 30 filters, each with ReLU and 2 x 2 max pooling, then 200 and 10."""
+    """Two 5 x 5 convolutions of 30 filters, each with ReLU and 2 x 2 max pooling, then 200 and 10.
+
+    The ReLU comes after the pooling: the same numbers and gradients, for a quarter of the values.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv2d(1, 30, kernel_size=5, padding=2),
-            nn.ReLU(),
             nn.MaxPool2d(2),
+            nn.ReLU(),
             nn.Conv2d(30, 30, kernel_size=5, padding=2),
-            nn.ReLU(),
             nn.MaxPool2d(2),
+            nn.ReLU(),
             nn.Flatten(),
             nn.Linear(30 * 7 * 7, 200),
             nn.ReLU(),

@@ -32,6 +32,9 @@ STEP = 0.3
 MOST = 30.0
 """The most that any client loses in one step, in nats: enough to drop it, and no overflow."""
 
+SMALLEST = float(np.finfo(np.float64).tiny)
+"""No spread below this: it could not be divided by."""
+
 STEPS = 60
 """By then the spread falls by less than a hundredth of a per cent a step."""
 
@@ -60,7 +63,7 @@ def least_spread(gramian: FloatArray, cap: float) -> FloatArray:
         value = float(q @ gradient)
         if value < least:
             best, least = q, value
-        if not value > 0:
+        if not value > SMALLEST:
             break
         # Far clients' gradients are thousands of times the average; what they lose is limited each.
         q = project_onto_capped_simplex(q * np.exp(-np.minimum(STEP / value * gradient, MOST)), cap)

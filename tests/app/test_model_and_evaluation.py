@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from attacks import BackdoorTrigger
 from pawbrofl_app.client_roles import attack_of, malicious_clients
-from pawbrofl_app.evaluation import evaluate
+from pawbrofl_app.evaluation import class_scores, evaluate
 from pawbrofl_app.model import ConvolutionalNetwork, initial_model
 from pawbrofl_app.run_config import RunConfig
 from pawbrofl_app.site import Site
@@ -30,6 +31,35 @@ def test_the_initial_model_is_drawn_from_the_seed_and_leaves_the_generator_alone
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_relu_after_pooling_is_relu_before_it() -> None:
+    after = initial_model(1)
+    before = copy.deepcopy(after)
+    for relu in (2, 5):
+        before.layers[relu - 1], before.layers[relu] = before.layers[relu], before.layers[relu - 1]
+    assert [type(layer) for layer in before.layers] != [type(layer) for layer in after.layers]
+    images = torch.rand(20, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    both = []
+    for model in (after, before):
+        scores = model(images)
+        gradients = torch.autograd.grad(scores.square().sum(), list(model.parameters()))
+        both.append((scores, *gradients))
+    assert all(torch.equal(ours, plain) for ours, plain in zip(*both, strict=True))
+
+
+def test_scores_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = initial_model(1).eval()
+    images = torch.rand(360, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    threads_before = torch.get_num_threads()
+    scores = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        monkeypatch.setattr("pawbrofl_app.evaluation.processors", lambda threads=threads: threads)
+        scores.append(class_scores(model, images))
+    torch.set_num_threads(threads_before)
+    assert torch.equal(scores[0], scores[1])
+    assert torch.equal(scores[0], scores[2])
 
 
 class Backdoored(nn.Module):

@@ -84,6 +84,13 @@ def test_no_placement_merges_honest_clients(data: Any, number: int) -> None:
     assert len(np.unique(groups)) == 20
 
 
+def test_a_spread_that_vanishes_ends_the_search() -> None:
+    one_far_update = np.diag([1.0] + 9 * [1e-155])
+    with np.errstate(over="raise", divide="raise", invalid="raise"):
+        q = least_spread(one_far_update, 1 / 8)
+    assert q[1:] == pytest.approx(1 / 9)
+
+
 def test_least_spread_is_at_most_that_of_any_allowed_subset() -> None:
     rows = honest(24, power=0.75)
     gramian = rows @ rows.T
