@@ -6,9 +6,9 @@ taken over all its samples, with the model in eval mode. Samples stay in memory 
 every epoch gathers them once, in shuffled order, so a batch is a slice.
 
 Other measures of how badly a client is served may be reported in its place: the same difference on
-samples that are held out from training; the loss over the first epoch minus that over the last one, as
-training goes by, or that of the first batch minus that of the last; these two cost no pass over the data;
-and the norm of the loss's gradient under the received model.
+samples that are held out from training; the loss of the first batch minus that of the last one, which
+costs no pass over the data but compares different samples; and the norm of the loss's gradient under the
+received model.
 """
 
 from __future__ import annotations
@@ -29,10 +29,7 @@ EVALUATION_BATCH = {"cpu": 50, "cuda": 2000}
 REPLAYED_ON = "cuda"
 """Kind of device on which steps are replayed as a graph."""
 
-GAP_MEASURES = ("training", "validation", "epochs", "batches", "gradient-norm")
-DURING_TRAINING = ("epochs", "batches")
-"""Those that take no pass over the data beside training."""
-
+GAP_MEASURES = ("training", "validation", "batches", "gradient-norm")
 
 BatchTransform = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -51,8 +48,7 @@ class LocalTraining:
         Of plain SGD, above 0.
     gap_measure : str, default "training"
         What is reported as the optimality gap: the loss gained on the training data ("training") or on
-        held-out samples ("validation"), the loss over the first epoch minus that over the last one, each
-        batch's before its step ("epochs"), that of the first batch minus that of the last one
+        held-out samples ("validation"), that of the first batch of training minus that of the last one
         ("batches"), or the gradient's norm under the received model, over the training data
         ("gradient-norm", in units of loss per parameter).
     validation_share : float, default 0.2
@@ -80,8 +76,6 @@ class LocalTraining:
             raise ValueError(
                 f"gap_measure must be one of {', '.join(GAP_MEASURES)}, got {self.gap_measure!r}"
             )
-        if self.gap_measure == "epochs" and self.epochs < 2:
-            raise ValueError(f"epochs must be at least 2 for gap_measure 'epochs', got {self.epochs}")
         if not 0 < self.validation_share < 1:
             raise ValueError(
                 f"validation_share must be above 0 and below 1, got {self.validation_share}"
@@ -102,8 +96,8 @@ class TrainingReport:
     ----------
     loss_before, loss_after : float
         Mean cross-entropy under the received and the trained model, on the client's training data or,
-        with the "validation" measure, on what is held out. With "epochs" and "batches", that of the
-        first and the last epoch or batch.
+        with the "validation" measure, on what is held out. With "batches", that of the first and the
+        last batch, each before its step.
     num_examples : int
         Number of training samples.
     loss_gap : float
@@ -145,9 +139,8 @@ def train_and_measure(
     own_inputs, own_labels = inputs[:fitted], labels[:fitted]
     if fitted < len(labels):
         inputs, labels = inputs[fitted:], labels[fitted:]
-    if training.gap_measure in DURING_TRAINING:
-        losses = train(model, own_inputs, own_labels, training, generator, transform)
-        first, last = losses.first_and_last(training.gap_measure)
+    if training.gap_measure == "batches":
+        first, last = train(model, own_inputs, own_labels, training, generator, transform)
         return TrainingReport(first, last, fitted, first - last)
     gradient = None
     if training.gap_measure == "gradient-norm":
@@ -158,26 +151,6 @@ def train_and_measure(
     return TrainingReport(before, after, fitted, before - after if gradient is None else gradient)
 
 
-@dataclass(frozen=True)
-class TrainingLosses:
-    """The loss as training goes by: each batch's mean cross-entropy before its step.
-
-    Attributes
-    ----------
-    epochs : tuple of float
-        Of the first and of the last epoch, over all their samples.
-    batches : tuple of float
-        Of the first and of the last batch.
-    """
-
-    epochs: tuple[float, float]
-    batches: tuple[float, float]
-
-    def first_and_last(self, gap_measure: str) -> tuple[float, float]:
-        """Return what one of `DURING_TRAINING` compares."""
-        return self.epochs if gap_measure == "epochs" else self.batches
-
-
 def train(
     model: nn.Module,
     inputs: Tensor,
@@ -185,8 +158,14 @@ def train(
     training: LocalTraining,
     generator: torch.Generator,
     transform: BatchTransform | None = None,
-) -> TrainingLosses:
-    """Run plain SGD on the cross-entropy in place; see `train_and_measure` for the parameters."""
+) -> tuple[float, float]:
+    """Run plain SGD on the cross-entropy in place; see `train_and_measure` for the parameters.
+
+    Returns
+    -------
+    first, last : float
+        The loss of the first and of the last batch, each before its step.
+    """
     if not len(labels):
         raise ValueError("a client must have at least one sample to train on, got none")
     model.train()
@@ -195,21 +174,18 @@ def train(
         kept_replay(model, size, rate, inputs, labels) if inputs.device.type == REPLAYED_ON else None
     )
     steps = replay or StepByStep(model, size, rate)
-    losses = []
+    first = None
     for _ in range(training.epochs):
         order = torch.randperm(len(labels), generator=generator).to(inputs.device)
         epoch = inputs[order], labels[order]
         if transform is not None:
             epoch = _transformed(*epoch, size, transform)
-        losses.append(steps.run(*epoch))
+        loss = steps.run(*epoch)
+        first = loss if first is None else first
+    assert first is not None
     if replay is not None:
         replay.unload(model)
-    sizes = torch.tensor([len(batch) for batch in labels.split(size)], dtype=torch.float64)
-    first, last = (losses[epoch].double().cpu() for epoch in (0, -1))
-    return TrainingLosses(
-        (float(first @ sizes) / len(labels), float(last @ sizes) / len(labels)),
-        (float(first[0]), float(last[-1])),
-    )
+    return first.item(), steps.last_loss.item()
 
 
 def _transformed(

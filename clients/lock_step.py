@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 from torch.nn import functional
 
-from .local_training import DURING_TRAINING, LocalTraining, TrainingReport, evaluation_batch
+from .local_training import LocalTraining, TrainingReport, evaluation_batch
 from .training_steps import replayed
 
-IN_LOCK_STEP = ("training", "validation", *DURING_TRAINING)
+IN_LOCK_STEP = ("training", "validation", "batches")
 """The gap measures that can be taken of clients in lock-step."""
 
 Models = dict[str, Tensor]
@@ -83,14 +83,11 @@ def train_in_lock_step(
     }
     fitted = [training.num_fitted(count) for count in counts]
     measured = _ranges_measured(counts, fitted, inputs.device)
-    schedule = _Schedule.of(cohort, fitted, training)
-    if training.gap_measure in DURING_TRAINING:
-        losses = _train(model, models, inputs, labels, schedule, training)
-        first, last = schedule.first_and_last(losses, training)
-    else:
-        first = _mean_losses(model, models, inputs, labels, measured)
-        _train(model, models, inputs, labels, schedule, training)
-        last = _mean_losses(model, models, inputs, labels, measured)
+    takes_batches = training.gap_measure == "batches"
+    before = None if takes_batches else _mean_losses(model, models, inputs, labels, measured)
+    first, last = _train(model, models, inputs, labels, _Schedule.of(cohort, fitted, training), training)
+    if before is not None:
+        first, last = before, _mean_losses(model, models, inputs, labels, measured)
     reports = [
         TrainingReport(loss_before, loss_after, count, loss_before - loss_after)
         for loss_before, loss_after, count in zip(first.tolist(), last.tolist(), fitted, strict=True)
@@ -132,19 +129,6 @@ class _Schedule:
         device = cohort[0].inputs.device
         return cls(positions.to(device), weights.to(device), num_steps.to(device))
 
-    def first_and_last(self, losses: Tensor, training: LocalTraining) -> tuple[Tensor, Tensor]:
-        """Return what a measure during training compares, (clients,), of losses (steps, clients)."""
-        if training.gap_measure == "batches":
-            return losses[0], losses.gather(0, self.num_steps[None] - 1)[0]
-        sizes = (self.weights > 0).sum(dim=2)
-        number = torch.arange(len(losses), device=losses.device)[:, None]
-        an_epoch = self.num_steps // training.epochs
-        means = []
-        for start in (torch.zeros_like(an_epoch), self.num_steps - an_epoch):
-            counted = sizes * ((number >= start) & (number < start + an_epoch))
-            means.append((losses.double() * counted).sum(dim=0) / counted.sum(dim=0))
-        return means[0], means[1]
-
 
 def _train(
     model: nn.Module,
@@ -153,8 +137,8 @@ def _train(
     labels: Tensor,
     schedule: _Schedule,
     training: LocalTraining,
-) -> Tensor:
-    """Take all steps in place; return the batches' losses, of shape (steps, clients)."""
+) -> tuple[Tensor, Tensor]:
+    """Take all steps in place; return the losses, of shape (clients,), of first and last batches."""
 
     def batch_loss(parameters: Models, batch: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         scores = functional_call(model, parameters, (batch,))
@@ -177,7 +161,7 @@ def _train(
     next_step = replayed(step, inputs.device)
     for _ in range(len(losses)):
         next_step()
-    return losses
+    return losses[0], losses.gather(0, schedule.num_steps[None] - 1)[0]
 
 
 def _ranges_measured(counts: Sequence[int], fitted: Sequence[int], device: torch.device) -> Tensor:

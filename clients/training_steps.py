@@ -25,6 +25,11 @@ class StepByStep:
     model : Module
     batch_size : int
     learning_rate : float
+
+    Attributes
+    ----------
+    last_loss : Tensor of shape ()
+        Of the batch of the last step, before that step.
     """
 
     def __init__(self, model: nn.Module, batch_size: int, learning_rate: float) -> None:
@@ -32,17 +37,16 @@ class StepByStep:
         self._batch_size = batch_size
         self._learning_rate = learning_rate
         self._parameters = [p for p in model.parameters() if p.requires_grad]
+        self.last_loss = torch.empty(())
 
     def run(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        """Take the steps of an epoch's samples, in their order.
-
-        Returns
-        -------
-        losses : Tensor of shape (batches,)
-            Each batch's mean loss before its step.
-        """
+        """Take the steps of an epoch's samples, in their order; return the first batch's loss."""
+        first = None
         batches = zip(inputs.split(self._batch_size), labels.split(self._batch_size), strict=True)
-        return torch.stack([self._step(batch, targets) for batch, targets in batches])
+        for batch, targets in batches:
+            self.last_loss = self._step(batch, targets)
+            first = self.last_loss if first is None else first
+        return self.last_loss if first is None else first
 
     def _step(self, batch: Tensor, targets: Tensor) -> Tensor:
         loss = functional.cross_entropy(self._model(batch), targets)
@@ -74,8 +78,7 @@ class Replayed(StepByStep):
         super().__init__(copy.deepcopy(model), batch_size, learning_rate)
         self._inputs, self._labels = torch.empty_like(inputs), torch.empty_like(labels)
         self._positions = torch.arange(batch_size, device=inputs.device)
-        self._number = torch.zeros(1, dtype=torch.int64, device=inputs.device)
-        self._losses = torch.zeros(-(-len(labels) // batch_size), device=inputs.device)
+        self.last_loss = torch.zeros((), device=inputs.device)
         self._next_step = replayed(self._step_from_place, inputs.device)
 
     def has_room_for(self, inputs: Tensor) -> bool:
@@ -91,26 +94,25 @@ class Replayed(StepByStep):
         _copy_state(self._model, model)
 
     def run(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        """Take the steps of an epoch's samples, as `StepByStep.run` does."""
+        """Take the steps of an epoch's samples, in their order; return the first batch's loss."""
         self._inputs[: len(labels)].copy_(inputs)
         self._labels[: len(labels)].copy_(labels)
         torch.arange(self._batch_size, out=self._positions)
-        self._number.zero_()
+        first = None
         whole = len(labels) // self._batch_size
         for _ in range(whole):
             self._next_step()
-        losses = self._losses[:whole].clone()
-        if whole * self._batch_size == len(labels):
-            return losses
-        rest = slice(whole * self._batch_size, None)
-        return torch.cat([losses, self._step(inputs[rest], labels[rest])[None]])
+            first = self.last_loss.clone() if first is None else first
+        if whole * self._batch_size < len(labels):
+            rest = slice(whole * self._batch_size, None)
+            self.last_loss.copy_(self._step(inputs[rest], labels[rest]))
+        return self.last_loss.clone() if first is None else first
 
     def _step_from_place(self) -> None:
         batch = self._inputs.index_select(0, self._positions)
         targets = self._labels.index_select(0, self._positions)
-        self._losses.index_copy_(0, self._number, self._step(batch, targets)[None])
+        self.last_loss.copy_(self._step(batch, targets))
         self._positions.add_(self._batch_size)
-        self._number.add_(1)
 
 
 @torch.no_grad()

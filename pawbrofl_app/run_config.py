@@ -194,8 +194,6 @@ class RunConfig:
             self.attack_of(0) if self.attack != NO_ATTACK else None
         except ValueError as problem:
             raise InvalidSetting(str(problem)) from None
-        if self.gap_measure == "epochs" and self.local_epochs < 2:
-            raise self._invalid("local-epochs", "at least 2 with gap-measure 'epochs'")
         self._check_pre_aggregation()
         self._check_preferences()
         for name, extent in (("height", self.trigger.height), ("width", self.trigger.width)):

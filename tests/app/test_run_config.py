@@ -44,7 +44,7 @@ def test_every_preset_is_valid(path: Path, defaults: dict[str, Any]) -> None:
         (
             "gap-measure",
             "loss",
-            "gap-measure must be one of training, validation, epochs, batches",
+            "gap-measure must be one of training, validation, batches",
         ),
         ("validation-share", 1.0, "validation-share must be above 0 and below 1"),
         ("network", "resnet", "network must be one of cnn, normalized-cnn, perceptron"),
@@ -70,15 +70,6 @@ def test_a_wrong_value_is_named_with_the_allowed_ones(
     with pytest.raises(InvalidSetting) as error:
         RunConfig.parse(defaults | {name: value})
     assert allowed in str(error.value)
-
-
-def test_a_gap_over_epochs_needs_two_of_them(defaults: dict[str, Any]) -> None:
-    settings = defaults | {"gap-measure": "epochs", "local-epochs": 1}
-    with pytest.raises(
-        InvalidSetting, match="local-epochs must be at least 2 with gap-measure 'epochs'"
-    ):
-        RunConfig.parse(settings)
-    assert RunConfig.parse(settings | {"local-epochs": 2}).gap_measure == "epochs"
 
 
 def test_rounds_of_the_attack_are_in_order(defaults: dict[str, Any]) -> None:

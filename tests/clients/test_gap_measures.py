@@ -102,28 +102,6 @@ def test_invalid_arguments_are_named(name: str, value: object) -> None:
         replace(TRAINING, **{name: value})  # type: ignore[arg-type]
 
 
-def test_epochs_compares_all_samples_in_the_first_epoch_with_all_in_the_last(
-    samples: tuple[Tensor, Tensor],
-) -> None:
-    inputs, labels = samples
-    training = replace(TRAINING, epochs=3, batch_size=8, learning_rate=1e-9, gap_measure="epochs")
-    report = train_and_measure(new_model(), inputs, labels, training, generator())
-    loss = mean_loss(new_model(), inputs, labels)
-    assert report.loss_before == pytest.approx(loss, rel=1e-5), "a model that hardly moves has one loss"
-    assert report.loss_after == pytest.approx(loss, rel=1e-5)
-    training = replace(training, learning_rate=0.1)
-    report = train_and_measure(new_model(), inputs, labels, training, generator())
-    gained = train_and_measure(
-        new_model(), inputs, labels, replace(training, gap_measure="training"), generator()
-    )
-    assert 0 < report.loss_gap < gained.loss_gap, "the first epoch has gained some of it already"
-
-
-def test_epochs_needs_two_of_them() -> None:
-    with pytest.raises(ValueError, match="epochs must be at least 2 for gap_measure 'epochs', got 1"):
-        replace(TRAINING, epochs=1, gap_measure="epochs")
-
-
 def test_batches_compares_the_first_batch_with_the_last_one(samples: tuple[Tensor, Tensor]) -> None:
     inputs, labels = samples
     training = replace(TRAINING, epochs=1, batch_size=16, gap_measure="batches")
