@@ -53,6 +53,9 @@ class LocalTraining:
         ("gradient-norm", in units of loss per parameter).
     validation_share : float, default 0.2
         Share of a client's samples, the last ones, that "validation" holds out; above 0 and below 1.
+    gap_samples : int, default 0
+        On how many samples, spread evenly over those that the measure names, a client measures its gap;
+        0 for all. Each pass over them is a cost beside training.
 
     Raises
     ------
@@ -65,6 +68,7 @@ class LocalTraining:
     learning_rate: float
     gap_measure: str = "training"
     validation_share: float = 0.2
+    gap_samples: int = 0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -80,12 +84,22 @@ class LocalTraining:
             raise ValueError(
                 f"validation_share must be above 0 and below 1, got {self.validation_share}"
             )
+        if self.gap_samples < 0:
+            raise ValueError(f"gap_samples must be at least 0, got {self.gap_samples}")
 
     def num_fitted(self, num_samples: int) -> int:
         """Return how many of a client's samples, the first ones, are trained on; at least one."""
         if self.gap_measure != "validation":
             return num_samples
         return max(1, num_samples - max(1, round(self.validation_share * num_samples)))
+
+    def measured_on(self, num_samples: int) -> Tensor:
+        """Return the positions, among a client's samples, of those that its gap is measured on."""
+        fitted = self.num_fitted(num_samples)
+        first = fitted if fitted < num_samples else 0
+        available = num_samples - first
+        taken = min(available, self.gap_samples or available)
+        return first + torch.arange(taken) * available // taken
 
 
 @dataclass(frozen=True)
@@ -137,11 +151,12 @@ def train_and_measure(
     """
     fitted = training.num_fitted(len(labels))
     own_inputs, own_labels = inputs[:fitted], labels[:fitted]
-    if fitted < len(labels):
-        inputs, labels = inputs[fitted:], labels[fitted:]
     if training.gap_measure == "batches":
         first, last = train(model, own_inputs, own_labels, training, generator, transform)
         return TrainingReport(first, last, fitted, first - last)
+    measured = training.measured_on(len(labels)).to(labels.device)
+    if len(measured) < len(labels):
+        inputs, labels = inputs[measured], labels[measured]
     gradient = None
     if training.gap_measure == "gradient-norm":
         gradient = gradient_norm(model, inputs, labels, transform)

@@ -82,7 +82,7 @@ def train_in_lock_step(
         for name, parameter in model.named_parameters()
     }
     fitted = [training.num_fitted(count) for count in counts]
-    measured = _ranges_measured(counts, fitted, inputs.device)
+    measured = _Measured.of(counts, training, inputs.device)
     takes_batches = training.gap_measure == "batches"
     before = None if takes_batches else _mean_losses(model, models, inputs, labels, measured)
     first, last = _train(model, models, inputs, labels, _Schedule.of(cohort, fitted, training), training)
@@ -164,19 +164,32 @@ def _train(
     return losses[0], losses.gather(0, schedule.num_steps[None] - 1)[0]
 
 
-def _ranges_measured(counts: Sequence[int], fitted: Sequence[int], device: torch.device) -> Tensor:
-    """Return start and number of the samples that each client's loss is measured on, (clients, 2)."""
-    ranges, start = [], 0
-    for count, trained_on in zip(counts, fitted, strict=True):
-        held_out = count - trained_on
-        ranges.append((start + trained_on, held_out) if held_out else (start, count))
-        start += count
-    return torch.tensor(ranges, device=device)
+@dataclass(frozen=True)
+class _Measured:
+    """Which samples each client's loss is measured on, as positions in all clients' samples joined.
+
+    ``positions`` has shape (clients, most samples); ``counts``, of shape (clients,), says how many of
+    them are the client's, from the first one on.
+    """
+
+    positions: Tensor
+    counts: Tensor
+
+    @classmethod
+    def of(cls, counts: Sequence[int], training: LocalTraining, device: torch.device) -> _Measured:
+        starts = [sum(counts[:client]) for client in range(len(counts))]
+        positions = [
+            start + training.measured_on(count) for start, count in zip(starts, counts, strict=True)
+        ]
+        return cls(
+            nn.utils.rnn.pad_sequence(positions, batch_first=True).to(device),
+            torch.tensor([len(each) for each in positions], device=device),
+        )
 
 
 @torch.no_grad()
 def _mean_losses(
-    model: nn.Module, models: Models, inputs: Tensor, labels: Tensor, measured: Tensor
+    model: nn.Module, models: Models, inputs: Tensor, labels: Tensor, measured: _Measured
 ) -> Tensor:
     """Return each client's mean cross-entropy over its samples, (clients,) in float64, in eval mode."""
 
@@ -185,13 +198,13 @@ def _mean_losses(
         return functional.cross_entropy(scores, targets, reduction="none")
 
     model.eval()
-    starts, counts = measured[:, :1], measured[:, 1:]
-    totals = torch.zeros(len(measured), dtype=torch.float64, device=inputs.device)
-    at_once = max(1, evaluation_batch(inputs.device) // len(measured))
-    for first in range(0, int(counts.max()), at_once):
-        offsets = torch.arange(first, first + at_once, device=inputs.device)[None]
-        counted = offsets < counts
-        taken = torch.where(counted, starts + offsets, 0)
+    num_clients, most = measured.positions.shape
+    totals = torch.zeros(num_clients, dtype=torch.float64, device=inputs.device)
+    at_once = max(1, evaluation_batch(inputs.device) // num_clients)
+    for first in range(0, most, at_once):
+        taken = measured.positions[:, first : first + at_once]
         batch_losses = vmap(losses)(models, inputs[taken], labels[taken])
+        offsets = torch.arange(first, first + taken.shape[1], device=inputs.device)
+        counted = offsets < measured.counts[:, None]
         totals += torch.where(counted, batch_losses, 0).sum(dim=1, dtype=torch.float64)
-    return totals / counts[:, 0]
+    return totals / measured.counts

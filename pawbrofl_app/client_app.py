@@ -63,6 +63,7 @@ def local_training(config: RunConfig) -> LocalTraining:
         config.learning_rate,
         config.gap_measure,
         config.validation_share,
+        config.gap_samples,
     )
 
 

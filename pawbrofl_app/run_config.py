@@ -52,6 +52,7 @@ class RunConfig:
     learning_rate: float
     gap_measure: str
     validation_share: float
+    gap_samples: int
     device: str
     cohort_size: int
     aggregator: str
@@ -266,6 +267,7 @@ _RANGES: dict[str, _Range] = {
     "bucket-size": _AT_LEAST_1,
     "epsilon": _MINORITY,
     "validation-share": (lambda x: 0 < x < 1, "above 0 and below 1"),
+    "gap-samples": _AT_LEAST_0,
     "mu": _POSITIVE,
     "mu-end": _POSITIVE,
     "effective-clients": _AT_LEAST_1,

@@ -47,6 +47,7 @@ def test_every_preset_is_valid(path: Path, defaults: dict[str, Any]) -> None:
             "gap-measure must be one of training, validation, batches",
         ),
         ("validation-share", 1.0, "validation-share must be above 0 and below 1"),
+        ("gap-samples", -1, "gap-samples must be at least 0"),
         ("network", "resnet", "network must be one of cnn, normalized-cnn, perceptron"),
         ("malicious-fraction", 0.5, "malicious-fraction must be at least 0 and below 0.5, got 0.5"),
         ("epsilon", 0.5, "epsilon must be at least 0 and below 0.5"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -95,11 +98,51 @@ def test_the_measure_does_not_change_the_training_of_the_same_samples(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("gap_measure", "loss"), ("validation_share", 0.0), ("validation_share", 1.0)]
+    ("name", "value"),
+    [
+        ("gap_measure", "loss"),
+        ("validation_share", 0.0),
+        ("validation_share", 1.0),
+        ("gap_samples", -1),
+    ],
 )
 def test_invalid_arguments_are_named(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=name):
         replace(TRAINING, **{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("measure", ["training", "validation", "gradient-norm"])
+def test_a_gap_on_a_few_samples_is_that_of_those_samples(
+    measure: str, samples: tuple[Tensor, Tensor]
+) -> None:
+    inputs, labels = samples
+    training = replace(TRAINING, gap_measure=measure, gap_samples=5)
+    few = [24, 25, 26, 27, 28] if measure == "validation" else [0, 6, 12, 18, 24]
+    assert training.measured_on(30).tolist() == few
+    model, trained = new_model(), new_model()
+    report = train_and_measure(model, inputs, labels, training, generator())
+    fitted = training.num_fitted(30)
+    train(trained, inputs[:fitted], labels[:fitted], TRAINING, generator())
+    assert torch.equal(model.weight, trained.weight)  # type: ignore[arg-type]
+    assert report.loss_before == mean_loss(new_model(), inputs[few], labels[few])
+    assert report.loss_after == mean_loss(trained, inputs[few], labels[few])
+    if measure == "gradient-norm":
+        assert report.loss_gap == gradient_norm(new_model(), inputs[few], labels[few])
+
+
+@given(st.integers(1, 50), st.integers(0, 60), st.sampled_from(["training", "validation"]))
+def test_samples_measured_are_spread_over_those_that_there_are(
+    held: int, gap_samples: int, measure: str
+) -> None:
+    training = replace(TRAINING, gap_measure=measure, gap_samples=gap_samples)
+    fitted = training.num_fitted(held)
+    available = list(range(fitted if fitted < held else 0, held))
+    measured = training.measured_on(held).tolist()
+    assert len(measured) == min(len(available), gap_samples or len(available))
+    assert set(measured) <= set(available)
+    distances = [later - earlier for earlier, later in pairwise(measured)]
+    assert all(distance >= 1 for distance in distances)
+    assert not distances or max(distances) - min(distances) <= 1
 
 
 def test_batches_compares_the_first_batch_with_the_last_one(samples: tuple[Tensor, Tensor]) -> None:

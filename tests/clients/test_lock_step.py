@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from clients.benign import TRAINED_AHEAD, BenignClient
 from clients.cohort import train_cohort
 from clients.local_training import LocalTraining, TrainingReport, train_and_measure
-from clients.lock_step import ClientSamples, train_in_lock_step
+from clients.lock_step import IN_LOCK_STEP, ClientSamples, train_in_lock_step
 from clients.model_arrays import arrays_of
 from pawbrofl_app.model import ConvolutionalNetwork, Perceptron
 
@@ -72,9 +72,10 @@ def test_clients_of_any_sizes_end_as_alone(sizes: list[int], batch_size: int, ep
     check_as_alone(new_model(), cohort, training)
 
 
-@pytest.mark.parametrize("measure", ["training", "validation", "batches"])
-def test_every_gap_measure_that_it_knows_is_as_alone(measure: str) -> None:
-    training = LocalTraining(2, 4, 0.1, measure)
+@pytest.mark.parametrize("gap_samples", [0, 5])
+@pytest.mark.parametrize("measure", IN_LOCK_STEP)
+def test_every_gap_measure_that_it_knows_is_as_alone(measure: str, gap_samples: int) -> None:
+    training = LocalTraining(2, 4, 0.1, measure, gap_samples=gap_samples)
     check_as_alone(new_model(), {c: samples_of(c, size, 6) for c, size in enumerate(SIZES)}, training)
 
 
