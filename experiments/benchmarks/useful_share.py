@@ -4,9 +4,11 @@
 
 MNIST on 100 clients of 600 images, 5 epochs of batches of 10, the paper's network; an actor for each
 core. The share is what a bare loop over tensors needs for the training of all clients, divided by the
-cores, over the wall time of a round. This project also evaluates its model on 19,000 images in each
-round, and measures what clients gain on their data (``gap-measure = "training"``) or leaves that out
-(``"batches"``). The stock app does neither. In process, one core trains. Takes about ten minutes.
+cores, over the wall time of a round. The bare loop is timed with as many at once as train in the round,
+since cores share caches and memory, and alone on an otherwise idle machine. This project also
+evaluates its model on 19,000 images in each round, and measures what clients gain on 100 of their images
+(the preset's ``gap-samples``) or on all. The stock app does neither. In process, one core trains. Takes
+about ten minutes.
 """
 
 from __future__ import annotations
@@ -18,6 +20,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
@@ -40,35 +46,66 @@ from pawbrofl_app.model import initial_model
 from .local_training import bare_epoch, client_samples
 from .quickstart_client import BATCH_SIZE, EPOCHS, client_app
 
-NUM_CLIENTS = 100
+NUM_CLIENTS, SAMPLES_MEASURED = 100, 100
 PRESET = Path(__file__).resolve().parent.parent / "presets" / "mnist.toml"
 SECONDS = ["training_seconds", "aggregation_seconds", "evaluation_seconds"]
 
 
-def seconds_of_a_client(repeats: int = 3) -> tuple[float, float]:
-    """Return what one client's bare training and the measuring of its gap take on one thread."""
+@dataclass(frozen=True)
+class BareSeconds:
+    """What one client takes on one thread: its bare training, and two passes over 100 or all images."""
+
+    training: float
+    few: float
+    all: float
+
+
+_start: Barrier | None = None
+
+
+def _set_start(start: Barrier) -> None:
+    global _start
+    _start = start
+
+
+def seconds_of_a_client(repeats: int = 4) -> BareSeconds:
+    """Time one client's work, once all processes that do so at the same time are ready."""
     torch.set_num_threads(1)
     inputs, labels = client_samples()
     model = initial_model(0)
-    training, measuring = [], []
+    bare_epoch(copy.deepcopy(model), inputs, labels)
+    if _start is not None:
+        _start.wait()
+    taken = []
     for _ in range(repeats):
         own = copy.deepcopy(model)
-        started = time.perf_counter()
+        times = [time.perf_counter()]
         for _ in range(EPOCHS):
             bare_epoch(own, inputs, labels)
-        trained = time.perf_counter()
-        mean_loss(own, inputs, labels)
-        mean_loss(own, inputs, labels)
-        training.append(trained - started)
-        measuring.append(time.perf_counter() - trained)
-    return float(np.median(training)), float(np.median(measuring))
+        times.append(time.perf_counter())
+        for number in (SAMPLES_MEASURED, len(labels)):
+            for _ in range(2):
+                mean_loss(own, inputs[:number], labels[:number])
+            times.append(time.perf_counter())
+        taken.append(np.diff(times))
+    return BareSeconds(*(float(seconds) for seconds in np.median(taken, axis=0)))
 
 
-def rounds_of_ours(rounds: int, engine: str, gap_measure: str) -> list[float]:
+def seconds_at_once(processes: int) -> BareSeconds:
+    """Return the mean over clients that train at the same time, one a process."""
+    context = get_context("spawn")
+    start = context.Barrier(processes)
+    with ProcessPoolExecutor(processes, context, _set_start, (start,)) as pool:
+        clients = [pool.submit(seconds_of_a_client) for _ in range(processes)]
+        each = [client.result() for client in clients]
+    return BareSeconds(*np.mean([[one.training, one.few, one.all] for one in each], axis=0).tolist())
+
+
+def rounds_of_ours(rounds: int, engine: str, gap_samples: int) -> list[float]:
     """Run this project's command; return the seconds of each round without the engine's start."""
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "run"
-        settings = f"gap-measure='{gap_measure}' num-rounds={rounds} figures=false "
+        settings = f"gap-samples={gap_samples} num-rounds={rounds} figures=false "
         settings += f"results-dir='{results}'"
         command = [sys.executable, "-m", "pawbrofl_app.command", "run", "--engine", engine]
         command += ["--run-config", str(PRESET), "--run-config", settings]
@@ -107,36 +144,62 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
     cores = processors()
-    bare = [seconds_of_a_client()]
-    ways: list[tuple[str, int, list[float]]] = []
-    for engine, used, gap in (
-        ("ray", cores, "training"),
-        ("ray", cores, "batches"),
-        ("in-process", 1, "training"),
+    bare: dict[int, list[BareSeconds]] = {1: [], cores: []}
+
+    def time_bare_loops() -> None:
+        for processes, those in bare.items():
+            those.append(seconds_at_once(processes))
+
+    ways: list[tuple[str, int, int, list[float]]] = []
+    for engine, used, gap_samples in (
+        ("ray", cores, SAMPLES_MEASURED),
+        ("ray", cores, 0),
+        ("in-process", 1, SAMPLES_MEASURED),
     ):
-        name = f"this project, {engine}, gap-measure {gap}"
-        ways.append((name, used, rounds_of_ours(rounds if engine == "ray" else 1, engine, gap)))
-        bare.append(seconds_of_a_client())
-    ways.append(("stock Flower app", cores, rounds_of_stock(rounds)))
-    training, measuring = (float(value) for value in np.median(bare, axis=0))
-    table = pd.DataFrame(
-        [
+        time_bare_loops()
+        name = f"this project, {engine}, gaps on {gap_samples or 'all'} images"
+        seconds = rounds_of_ours(rounds if engine == "ray" else 1, engine, gap_samples)
+        ways.append((name, used, gap_samples, seconds))
+    time_bare_loops()
+    ways.append(("stock Flower app", cores, -1, rounds_of_stock(rounds)))
+    time_bare_loops()
+    for processes, those in bare.items():
+        training, few, all_images = (float(value) for value in _medians(those))
+        step = 1e3 * training / EPOCHS / (len(client_samples()[0]) / BATCH_SIZE)
+        print(
+            f"{processes} at once: bare training {training:.3f} s a client ({step:.2f} ms a step), "
+            f"gap on {SAMPLES_MEASURED} images {few:.3f} s, on all {all_images:.3f} s"
+        )
+    print(f"\n{markdown_table(table_of_ways(ways, bare), digits=2)}")
+
+
+def _medians(bare: list[BareSeconds]) -> list[float]:
+    each = [[one.training, one.few, one.all] for one in bare]
+    return [float(value) for value in np.median(each, axis=0)]
+
+
+def table_of_ways(
+    ways: list[tuple[str, int, int, list[float]]], bare: dict[int, list[BareSeconds]]
+) -> pd.DataFrame:
+    """Return a row for each way: (name, cores, images that gaps are measured on, seconds of rounds)."""
+    rows = []
+    for name, used, gap_samples, seconds in ways:
+        training, few, all_images = _medians(bare[used])
+        measuring = {SAMPLES_MEASURED: few, 0: all_images}.get(gap_samples, 0.0)
+        a_round, clients = float(np.median(seconds)), NUM_CLIENTS / used
+        rows.append(
             {
                 "engine": name,
                 "cores": used,
-                "a round, s": np.median(seconds),
-                "bare training, s": NUM_CLIENTS * training / used,
-                "measuring gaps, s": NUM_CLIENTS * measuring * name.endswith("training") / used,
+                "a round, s": a_round,
+                "bare training, s": clients * training,
+                "measuring gaps, s": clients * measuring,
+                "useful share": clients * training / a_round,
+                "with measuring gaps": clients * (training + measuring) / a_round,
+                "by a bare loop alone": clients * _medians(bare[1])[0] / a_round,
             }
-            for name, used, seconds in ways
-        ]
-    )
-    table["useful share"] = table["bare training, s"] / table["a round, s"]
-    both = table["bare training, s"] + table["measuring gaps, s"]
-    table["with measuring gaps"] = both / table["a round, s"]
-    step = 1e3 * training / EPOCHS / (len(client_samples()[0]) / BATCH_SIZE)
-    print(f"one client: bare training {training:.3f} s ({step:.2f} ms a step), gap {measuring:.3f} s\n")
-    print(markdown_table(table, digits=2))
+        )
+    return pd.DataFrame(rows)
 
 
 if __name__ == "__main__":
