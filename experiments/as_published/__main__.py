@@ -2,11 +2,9 @@
 
     python -m experiments.as_published
 
-Runs what is not finished of the studies ``as-published`` and ``as-published-spread`` and writes into
-``--out``: ``as_published.csv``, every point of both, ``as_published.png``, and, where
-``as_published.md`` is there, its tables anew. The first study is at the paper's scale and takes long for
-one seed; the second has a tenth of the clients train in each round, and says how far seeds spread the
-curves.
+Runs what is not finished of the study ``as-published`` and writes into ``--out``: ``as_published.csv``,
+every point of both, ``as_published.png``, and, where ``as_published.md`` is there, its tables anew. The
+study is at the paper's scale: half an hour of two cores for each seed.
 
 ``published_curves.csv`` holds the paper's curves as they were read off its figures: one run a curve, no
 error bars, reading error 0.2 points of accuracy and 0.3 of attack success. Points that other lines hide
@@ -34,7 +32,7 @@ from ..markdown import markdown_table
 from ..pages import run_for_page, write_part
 from ..study_records import METHOD, rounds_of
 
-STUDY, SPREAD = "as-published", "as-published-spread"
+STUDY = "as-published"
 PUBLISHED = Path(__file__).with_name("published_curves.csv")
 MEASURES = {
     "test_accuracy_percent": ("test_accuracy", "accuracy", 0.2),
@@ -52,9 +50,8 @@ CURVE = ["attack", "aggregator", "method", "measure"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the study and write its results; 0 if every run finished."""
     run = run_for_page(STUDY, "as_published_runs.csv", __doc__, arguments)
-    spread = run_for_page(SPREAD, "as_published_spread.csv", __doc__, arguments)
-    rounds, seeds = (with_vanilla_everywhere(rounds_of(each.folders)) for each in (run, spread))
-    points = beside_published(rounds, seeds, published_curves())
+    rounds = with_vanilla_everywhere(rounds_of(run.folders))
+    points = beside_published(rounds, published_curves())
     points.round(2).to_csv(run.out / "as_published.csv", index=False)
     figure = draw(points)
     figure.savefig(run.out / "as_published.png", dpi=100)
@@ -63,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if page.is_file():
         write_part(page, "points", points_table(points))
         write_part(page, "agreement", agreement_table(points))
-    return run.status or spread.status
+    return run.status
 
 
 def published_curves() -> pd.DataFrame:
@@ -75,13 +72,13 @@ def published_curves() -> pd.DataFrame:
     return read[[*CURVE, "round", "published"]]
 
 
-def beside_published(rounds: pd.DataFrame, seeds: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+def beside_published(rounds: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Return every published point of a curve that was run, with what our runs have there.
 
     Parameters
     ----------
-    rounds, seeds : DataFrame
-        As `study_records.rounds_of` returns them: what is compared, and the same curves over seeds.
+    rounds : DataFrame
+        As `study_records.rounds_of` returns it.
     published : DataFrame
         As `published_curves` returns it.
 
@@ -90,13 +87,12 @@ def beside_published(rounds: pd.DataFrame, seeds: pd.DataFrame, published: pd.Da
     DataFrame
         ``CURVE``, round and published; ``runs`` and ``mean`` of ours and ``difference`` (mean minus
         published); ``deviation``, the standard deviation over the seeds; ``allowed``, how large a
-        difference they and the reading explain, NaN where they do not have the curve; ``explained``,
-        whether it is within that, missing where that decides nothing. All but the runs in points.
+        difference they and the reading explain, NaN for one seed; ``explained``, whether it is within
+        that, missing where that decides nothing. All but the runs in points.
     """
     point = [*CURVE, "round"]
-    table = published.merge(_points(rounds)[[*point, "runs", "mean"]], on=point)
+    table = published.merge(_points(rounds), on=point)
     table["difference"] = table["mean"] - table["published"]
-    table = table.merge(_points(seeds)[[*point, "variance", "freedom"]], "left", on=point)
     table["deviation"] = np.sqrt(table["variance"])
     table["allowed"] = _allowed(table)
     explained = (table["difference"].abs() <= table["allowed"]).astype("boolean")
@@ -115,7 +111,7 @@ def _allowed(points: pd.DataFrame) -> pd.Series:
     """Return the 95% bound on the difference of one published run and the mean of ours.
 
     Few seeds tell little of a point's variance, so it is pooled over the early and over the late rounds
-    of a curve, as far as there are runs over seeds.
+    of a curve.
     """
     phase = np.where(points["round"] <= LAST_EARLY_ROUND, "early", "late")
     pooled = points.groupby([*(points[name] for name in CURVE), phase])

@@ -164,7 +164,7 @@ def made_up_rounds(shift: float) -> pd.DataFrame:
 @pytest.mark.parametrize(("shift", "explained"), [(0.0, True), (30.0, False)])
 def test_a_difference_beyond_what_seeds_explain_is_named(shift: float, explained: bool) -> None:
     runs = with_vanilla_everywhere(made_up_rounds(shift))
-    points = beside_published(runs, made_up_rounds(0.0), published_curves())
+    points = beside_published(runs, published_curves())
     accuracy = points[points["measure"] == "test_accuracy_percent"]
     assert len(accuracy) >= 5
     np.testing.assert_allclose(accuracy["difference"], shift, atol=1e-9)
@@ -175,23 +175,23 @@ def test_a_difference_beyond_what_seeds_explain_is_named(shift: float, explained
 
 def test_one_seed_explains_nothing() -> None:
     rounds = made_up_rounds(0.0)
-    points = beside_published(rounds, rounds[rounds["seed"] == 1], published_curves())
+    points = beside_published(rounds[rounds["seed"] == 1], published_curves())
     assert points["explained"].isna().all()
     assert "| - |" in agreement_table(points)
     assert "| - |" in points_table(points)
 
 
 def test_seeds_that_spread_over_everything_explain_nothing() -> None:
-    rounds, seeds = made_up_rounds(0.0), made_up_rounds(0.0)
-    seeds["test_accuracy"] *= seeds["seed"] - 1
-    points = beside_published(rounds, seeds, published_curves())
+    rounds = made_up_rounds(0.0)
+    rounds["test_accuracy"] *= rounds["seed"] - 1
+    points = beside_published(rounds, published_curves())
     assert (points["allowed"] > 100).any()
     assert points["explained"].isna().all()
 
 
 def test_the_figure_has_a_panel_for_each_setting_and_measure() -> None:
     rounds = made_up_rounds(1.0)
-    figure = draw(beside_published(rounds, rounds, published_curves()))
+    figure = draw(beside_published(rounds, published_curves()))
     assert len(figure.axes) == len(MEASURES)
 
 
