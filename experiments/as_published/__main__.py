@@ -185,7 +185,8 @@ def agreement_table(points: pd.DataFrame) -> str:
 
 
 def _how_many(explained: pd.Series) -> str:
-    return "-" if explained.isna().all() else str(int(explained.sum()))
+    """Return how many points are explained, of those where that can be told."""
+    return f"{int(explained.sum())} of {explained.count()}"
 
 
 def draw(points: pd.DataFrame) -> Figure:

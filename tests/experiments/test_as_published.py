@@ -170,14 +170,14 @@ def test_a_difference_beyond_what_seeds_explain_is_named(shift: float, explained
     np.testing.assert_allclose(accuracy["difference"], shift, atol=1e-9)
     np.testing.assert_allclose(accuracy["deviation"], np.sqrt(0.5))
     assert (accuracy["explained"] == explained).all()
-    assert f"{accuracy['explained'].sum()} |" in agreement_table(points)
+    assert f"| {accuracy['explained'].sum()} of {len(accuracy)} |" in agreement_table(points)
 
 
 def test_one_seed_explains_nothing() -> None:
     rounds = made_up_rounds(0.0)
     points = beside_published(rounds[rounds["seed"] == 1], published_curves())
     assert points["explained"].isna().all()
-    assert "| - |" in agreement_table(points)
+    assert "| 0 of 0 |" in agreement_table(points)
     assert "| - |" in points_table(points)
 
 
