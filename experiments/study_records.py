@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 
@@ -46,7 +47,7 @@ def finished_cells(folders: Sequence[CellFolder]) -> pd.DataFrame:
     for folder in folders:
         if folder.finished:
             summary = json.loads((folder.path / "summary.json").read_text())
-            measures = {name: summary[name] for name in MEASURES}
+            measures = {name: math.nan if summary[name] is None else summary[name] for name in MEASURES}
             rows.append({**folder.cell.varied, "seed": folder.cell.config.seed, **measures})
     cells = pd.DataFrame(rows)
     unknown = [name for name in FAIRNESS if name in cells and cells[name].isna().all()]

@@ -66,10 +66,14 @@ class RunSummary:
         )
 
     def to_json(self) -> str:
-        """Return the summary as JSON, the measures of fairness beside the others."""
+        """Return the summary as JSON, the measures of fairness beside the others, null where unknown."""
         content = asdict(self)
         fairness = content.pop("fairness")
-        return json.dumps(content | fairness, indent=2) + "\n"
+        known = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in (content | fairness).items()
+        }
+        return json.dumps(known, indent=2, allow_nan=False) + "\n"
 
     def lines(self, config: RunConfig, folder: Path) -> list[str]:
         """Return the summary as lines for the log."""

@@ -135,6 +135,17 @@ def test_the_summary_compares_judgement_with_truth(records: RunRecords) -> None:
     assert "attack success rate    0.0200" in text
 
 
+def test_a_summary_is_json_to_every_reader_and_null_where_nothing_is_known(records: RunRecords) -> None:
+    def refuse(constant: str) -> None:
+        raise ValueError(f"JSON knows no {constant}")
+
+    summary = RunSummary.of(records.rounds, records.clients, [2])
+    read = json.loads(summary.to_json(), parse_constant=refuse)
+    assert math.isnan(summary.fairness.benign_loss)
+    assert read["benign_loss"] is None
+    assert read["precision"] == summary.precision
+
+
 def test_figures_are_drawn(records: RunRecords) -> None:
     paths = draw_figures(records.rounds, records.clients, records.folder / "figures")
     names = [path.name for path in paths]
