@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -177,9 +178,9 @@ class _Measured:
 
     @classmethod
     def of(cls, counts: Sequence[int], training: LocalTraining, device: torch.device) -> _Measured:
-        starts = [sum(counts[:client]) for client in range(len(counts))]
         positions = [
-            start + training.measured_on(count) for start, count in zip(starts, counts, strict=True)
+            end - count + training.measured_on(count)
+            for end, count in zip(accumulate(counts), counts, strict=True)
         ]
         return cls(
             nn.utils.rnn.pad_sequence(positions, batch_first=True).to(device),

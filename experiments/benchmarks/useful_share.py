@@ -164,7 +164,7 @@ def main() -> None:
     ways.append(("stock Flower app", cores, -1, rounds_of_stock(rounds)))
     time_bare_loops()
     for processes, those in bare.items():
-        training, few, all_images = (float(value) for value in _medians(those))
+        training, few, all_images = _medians(those)
         step = 1e3 * training / EPOCHS / (len(client_samples()[0]) / BATCH_SIZE)
         print(
             f"{processes} at once: bare training {training:.3f} s a client ({step:.2f} ms a step), "
