@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
-import torch
+from flwr.server.strategy.aggregate import aggregate as weighted_mean
 from torch import nn
 
-from clients.benign import BenignClient
+from clients.benign import BenignClient, batch_order
 from clients.local_training import LocalTraining, gradient_norm, mean_loss, train
 from clients.model_arrays import arrays_of, load_arrays
 from pawbrofl_app.client_app import benign_client, local_training
@@ -72,22 +72,18 @@ def measured_gaps(config: RunConfig) -> pd.DataFrame:
     """Return each client's gap by every measure (columns), by round and client, in benign training."""
     model = initial_model(config.seed, config.network)
     clients = [benign_client(config, client) for client in range(config.num_clients)]
-    shares = torch.tensor([float(len(client.labels)) for client in clients])
     rounds = []
-    for server_round in range(config.num_rounds):
+    for server_round in range(1, config.num_rounds + 1):
         trained = [copy.deepcopy(model) for _ in clients]
         rows = [
             gaps_of(own, client, local_training(config), server_round)
             for own, client in zip(trained, clients, strict=True)
         ]
         rounds.append(pd.DataFrame(rows).rename_axis("client"))
-        arrays = zip(*(arrays_of(own) for own in trained), strict=True)
-        weights = shares / shares.sum()
-        means = [
-            torch.tensordot(weights, torch.stack([torch.as_tensor(a) for a in each]), dims=1).numpy()
-            for each in arrays
+        replies = [
+            (arrays_of(own), len(client.labels)) for own, client in zip(trained, clients, strict=True)
         ]
-        load_arrays(model, means)
+        load_arrays(model, weighted_mean(replies))
     return pd.concat(rounds, keys=range(1, config.num_rounds + 1), names=["round"])
 
 
@@ -106,7 +102,7 @@ def gaps_of(
 
     norm = gradient_norm(model, inputs, labels)
     before = losses()
-    order = torch.Generator().manual_seed(1000 * server_round + client.partition_id)
+    order = batch_order(client.seed, server_round, client.partition_id)
     first, last = train(model, inputs, labels, training, order)
     after = losses()
     gaps = {name: before[name] - after[name] for name in measured}
