@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from .attack import Attack
-from .backdoor_trigger import BackdoorTrigger
+from .backdoors.distributed import DistributedBackdoor
+from .backdoors.trigger import BackdoorTrigger
 from .combined import CombinedAttack
-from .distributed_backdoor import DistributedBackdoor
 from .knowledge import HonestTraining, Knowledge
-from .named import NO_ATTACK, make_attack
+from .parsing import NO_ATTACK, make_attack
 from .registry import ATTACKS
 
 __all__ = [

@@ -47,7 +47,7 @@ class Knowledge:
         Returns what this attacker would honestly send. Computed when first asked for.
     honest_trainings : callable
         Returns the same for every client that the attackers know: the malicious clients themselves,
-        who share their data, or every benign client where attackers are omniscient. In one order for
+        who share their data, or every honest client where attackers are omniscient. In one order for
         all attackers, so that they can agree.
     """
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .attack import Attack
-from .centralised_backdoor import CentralisedBackdoor
+from .backdoors.centralised import CentralisedBackdoor
+from .backdoors.distributed import DistributedBackdoor, SingleShotBackdoor
+from .backdoors.erased_corner import ErasedCorner
+from .backdoors.stealthy import NormBall, StealthyBackdoor
 from .colluding_updates import ALittleIsEnough, InnerProductManipulation, Mimic
-from .distributed_backdoor import DistributedBackdoor, SingleShotBackdoor
-from .erased_corner import ErasedCorner
 from .false_reports import (
     ColludingReport,
     DeflatedReport,
@@ -20,7 +21,6 @@ from .false_reports import (
 )
 from .label_flip import LabelFlip
 from .min_max import MinMax, MinSum
-from .stealthy_backdoor import NormBall, StealthyBackdoor
 from .untargeted_updates import AdditiveNoise, FreeRider, ModelReplacement, SignFlip
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .attack import Attack, Update
-from .distributed_backdoor import scaled
+from .backdoors.distributed import scaled
 from .knowledge import Knowledge
 from .update_vectors import as_vector, in_form_of
 

@@ -1,6 +1,6 @@
-"""What runs at a client: local training, its optimality gap, and the benign and malicious clients.
+"""What runs at a client: local training, its optimality gap, and the honest and malicious clients.
 
-Training is importable without Flower; the Flower clients are in `clients.benign` and
+Training is importable without Flower; the Flower clients are in `clients.honest` and
 `clients.malicious`.
 """
 

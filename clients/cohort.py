@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .benign import BenignClient, NDArrays, Trained, batch_order
+from .honest import HonestClient, NDArrays, Trained, batch_order
 from .lock_step import ClientSamples, train_in_lock_step
 from .model_arrays import load_arrays
 
 
 def train_cohort(
-    clients: Sequence[BenignClient], parameters: NDArrays, server_round: int
+    clients: Sequence[HonestClient], parameters: NDArrays, server_round: int
 ) -> dict[int, Trained]:
-    """Return what `BenignClient.honest_training` would, for several clients, by their numbers.
+    """Return what `HonestClient.honest_training` would, for several clients, by their numbers.
 
     Parameters
     ----------
-    clients : sequence of BenignClient
+    clients : sequence of HonestClient
         At least one, with models, training and devices alike.
     parameters : list of ndarray
         The received model.

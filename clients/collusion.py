@@ -16,7 +16,7 @@ import numpy as np
 
 from attacks import HonestTraining, Knowledge
 
-from .benign import BenignClient, NDArrays
+from .honest import HonestClient, NDArrays
 
 _RANDOM_OF_ATTACK = 1
 """Last word of the seed of an attack's random numbers: they are not those of the batches."""
@@ -33,16 +33,16 @@ class Collusion:
     num_attackers, num_clients : int
         How many malicious clients and how many clients there are.
     known_clients : callable, optional
-        Returns, as benign clients, all whose data the attackers have, in one order for all attackers:
-        the malicious ones, or all benign ones for omniscient attackers. By default this client alone.
+        Returns, as honest clients, all whose data the attackers have, in one order for all attackers:
+        the malicious ones, or all honest ones for omniscient attackers. By default this client alone.
     """
 
     attacker: int = 0
     num_attackers: int = 1
     num_clients: int = 1
-    known_clients: Callable[[], Sequence[BenignClient]] | None = None
+    known_clients: Callable[[], Sequence[HonestClient]] | None = None
 
-    def knowledge(self, own: BenignClient, parameters: NDArrays, server_round: int) -> Knowledge:
+    def knowledge(self, own: HonestClient, parameters: NDArrays, server_round: int) -> Knowledge:
         """Return what the attacker knows in a round in which it received these parameters."""
 
         def own_honest_training() -> HonestTraining:
@@ -68,7 +68,7 @@ _round_key = b""
 _trainings: dict[bytes, HonestTraining] = {}
 
 
-def honest_training(client: BenignClient, parameters: NDArrays, server_round: int) -> HonestTraining:
+def honest_training(client: HonestClient, parameters: NDArrays, server_round: int) -> HonestTraining:
     """Return what a client would honestly send, from memory if this process has computed it before.
 
     Only the trainings from one global model are kept.

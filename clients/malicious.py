@@ -1,4 +1,4 @@
-"""The malicious client: the benign one with an attack plugged in."""
+"""The malicious client: the honest one with an attack plugged in."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from attacks import Attack, Knowledge
 
-from .benign import BenignClient, NDArrays, batch_order
 from .collusion import Collusion
+from .honest import HonestClient, NDArrays, batch_order
 from .local_training import LocalTraining, TrainingReport, train_and_measure
 from .model_arrays import arrays_of, load_arrays
 
 
-class MaliciousClient(BenignClient):
-    """A client whose data, update and report an attack may change; benign outside attack rounds.
+class MaliciousClient(HonestClient):
+    """A client whose data, update and report an attack may change; honest outside attack rounds.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class MaliciousClient(BenignClient):
     collusion : Collusion
         Whom it works with. By default it is alone.
     others
-        Those of `BenignClient`.
+        Those of `HonestClient`.
     """
 
     def __init__(

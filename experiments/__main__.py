@@ -10,12 +10,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .progress import StudyProgress
-from .report import write_report
-from .runner import CellFolder, folders_of, run_cells
-from .study import InvalidStudy, Study, names
-from .study_records import finished_cells
-from .table import as_markdown, over_seeds
+from .grid.report import write_report
+from .grid.results import finished_cells
+from .grid.runner import CellFolder, folders_of, run_cells
+from .grid.study import InvalidStudy, Study, names
+from .grid.study_progress import StudyProgress
+from .grid.table import as_markdown, over_seeds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

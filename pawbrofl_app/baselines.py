@@ -15,11 +15,11 @@ from flwr.server.client_manager import ClientManager
 from flwr.server.client_proxy import ClientProxy
 from flwr.server.strategy import FedAvg, FedMedian, FedTrimmedAvg
 
-from strategies.client_replies import reported_gap
 from strategies.diagnostics import ClientDiagnostics, OnRound, RoundDiagnostics
+from strategies.replies.client_replies import reported_gap
 
-from .client_sampling import CLIENT_ID_KEY
-from .run_config import RunConfig
+from .rounds.client_sampling import CLIENT_ID_KEY
+from .settings.run_config import RunConfig
 
 
 class _Recorded(FedAvg):

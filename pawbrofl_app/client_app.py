@@ -1,4 +1,4 @@
-"""The ClientApp: one benign or malicious client for each SuperNode."""
+"""The ClientApp: one honest or malicious client for each SuperNode."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from flwr.client import Client
 from flwr.clientapp import ClientApp
 from flwr.common import Context
 
-from clients.benign import BenignClient
+from clients.honest import HonestClient
 from clients.local_training import LocalTraining
 from clients.malicious import MaliciousClient
 
-from .client_roles import attack_of, collusion_of
-from .datasets import LabelledImages, load_dataset
-from .devices import compute_reproducibly, training_device
-from .model import NETWORKS
-from .partitions import client_indices
-from .run_config import RunConfig
-from .site import Site, load_own_data
+from .roles import attack_of, collusion_of
+from .settings.node_config import Site, load_own_data
+from .settings.run_config import RunConfig
+from .tasks.datasets import LabelledImages, load_dataset
+from .tasks.devices import compute_reproducibly, training_device
+from .tasks.networks import NETWORKS
+from .tasks.partitions import client_indices
 
 
 def client_fn(context: Context) -> Client:
@@ -27,31 +27,31 @@ def client_fn(context: Context) -> Client:
     return client_at(config, site).to_client()
 
 
-def client_of(config: RunConfig, partition_id: int) -> BenignClient:
-    """Return a client of a simulated run, benign or malicious."""
+def client_of(config: RunConfig, partition_id: int) -> HonestClient:
+    """Return a client of a simulated run, honest or malicious."""
     return client_at(config, Site(partition_id))
 
 
-def benign_client(config: RunConfig, partition_id: int) -> BenignClient:
+def honest_client(config: RunConfig, partition_id: int) -> HonestClient:
     """Return a client of a simulated run as it is without any attack."""
-    return _benign_client_at(config, Site(partition_id))
+    return _honest_client_at(config, Site(partition_id))
 
 
-def client_at(config: RunConfig, site: Site) -> BenignClient:
-    """Return the client of a site, benign or malicious."""
-    benign = _benign_client_at(config, site)
+def client_at(config: RunConfig, site: Site) -> HonestClient:
+    """Return the client of a site, honest or malicious."""
+    honest = _honest_client_at(config, site)
     attack = attack_of(config, site)
     if attack is None:
-        return benign
+        return honest
     return MaliciousClient(
-        benign.make_model,
-        benign.inputs,
-        benign.labels,
-        benign.training,
+        honest.make_model,
+        honest.inputs,
+        honest.labels,
+        honest.training,
         partition_id=site.partition_id,
         seed=config.seed,
         attack=attack,
-        collusion=collusion_of(config, site.partition_id, lambda other: benign_client(config, other)),
+        collusion=collusion_of(config, site.partition_id, lambda other: honest_client(config, other)),
     )
 
 
@@ -67,9 +67,9 @@ def local_training(config: RunConfig) -> LocalTraining:
     )
 
 
-def _benign_client_at(config: RunConfig, site: Site) -> BenignClient:
+def _honest_client_at(config: RunConfig, site: Site) -> HonestClient:
     images, labels = _samples(config, site).as_inputs(training_device(config.device))
-    return BenignClient(
+    return HonestClient(
         NETWORKS[config.network],
         images,
         labels,

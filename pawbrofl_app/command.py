@@ -21,9 +21,9 @@ from typing import Any
 
 from flwr.common.config import parse_config_args
 
-from .run_config import InvalidSetting, RunConfig
-from .run_folder import SETTINGS, check_existing
-from .simulation import APP_FOLDER, simulate
+from .engines.ray_simulation import APP_FOLDER, simulate
+from .records.run_folder import SETTINGS, check_existing
+from .settings.run_config import InvalidSetting, RunConfig
 
 LOOPBACK_SETTINGS = APP_FOLDER / "deployment" / "loopback.toml"
 
@@ -119,9 +119,9 @@ def _settings_recorded(options: argparse.Namespace) -> RunConfig:
 def _simulate(config: RunConfig, options: argparse.Namespace) -> int:
     if options.engine == "ray":
         return simulate(config, options.client_resources_num_cpus, options.client_resources_num_gpus)
-    from .durable_server import TooFewReplies
-    from .in_process_engine import run_in_process
-    from .results_folder import ResultsElsewhere
+    from .engines.in_process import run_in_process
+    from .records.results_folder import ResultsElsewhere
+    from .rounds.training_loop import TooFewReplies
 
     try:
         run_in_process(config)
@@ -132,7 +132,7 @@ def _simulate(config: RunConfig, options: argparse.Namespace) -> int:
 
 
 def _run_federation(config: RunConfig, _: argparse.Namespace) -> int:
-    from deployment.loopback import run_federation
+    from pawbrofl_app.engines.loopback_federation import run_federation
 
     return run_federation(config)
 

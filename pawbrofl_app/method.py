@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from attacks import BackdoorTrigger
-from attacks.erased_corner import CornerTrigger
+from attacks.backdoors.erased_corner import CornerTrigger
 from strategies import PerformanceAware, Weighting
 
-from .evaluation import Evaluation, evaluate
-from .run_config import BASELINES, RunConfig
+from .settings.run_config import BASELINES, RunConfig
+from .tasks.evaluation import Evaluation, evaluate
 from .tilt import tilt_of
 from .weighting import weighting_of
 

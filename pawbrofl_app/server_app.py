@@ -26,22 +26,22 @@ from clients.model_arrays import arrays_of, load_arrays
 from strategies import PAwBRoFL
 
 from .baselines import baseline
-from .checkpoint import Checkpoint, CheckpointFolder
-from .client_roles import evaluated_backdoor, malicious_clients
-from .client_sampling import CLIENT_ID_KEY, SeededClientManager
-from .datasets import load_dataset
-from .devices import training_device
-from .durable_server import DurableServer, Endurance
-from .figures import draw_figures
+from .engines.simulation_grid import simulation_grid
 from .method import Method, method_of
-from .model import initial_model
-from .partitions import client_indices
-from .progress import RunProgress
-from .records import RunRecords
-from .run_config import RunConfig
-from .simulation_grid import simulation_grid
-from .summary import RunSummary
-from .tensorboard_events import check_installed
+from .records.checkpoint import Checkpoint, CheckpointFolder
+from .records.event_files import check_installed
+from .records.run_figures import draw_figures
+from .records.summary import RunSummary
+from .records.writer import RunRecords
+from .roles import evaluated_backdoor, malicious_clients
+from .rounds.client_sampling import CLIENT_ID_KEY, SeededClientManager
+from .rounds.round_progress import RunProgress
+from .rounds.training_loop import DurableServer, Endurance
+from .settings.run_config import RunConfig
+from .tasks.datasets import load_dataset
+from .tasks.devices import training_device
+from .tasks.networks import initial_model
+from .tasks.partitions import client_indices
 
 app = ServerApp()
 

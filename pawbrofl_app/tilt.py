@@ -11,7 +11,7 @@ from strategies import (
     PerformanceAware,
 )
 
-from .run_config import RunConfig
+from .settings.run_config import RunConfig
 
 SCHEDULES: dict[str, type[MuSchedule]] = {
     "linear": LinearMu,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from strategies import Bucketing, NearestNeighborMixing, Weighting
 from strategies.weightings import weighting_named
 
-from .run_config import RunConfig
+from .settings.run_config import RunConfig
 
 
 def weighting_of(config: RunConfig) -> Weighting:

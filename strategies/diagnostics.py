@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .aggregation import Aggregation
-from .client_replies import ClientReply
+from .replies.client_replies import ClientReply
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,6 +1,6 @@
 """PAwBRoFL as a Flower strategy for ``flwr.serverapp.strategy`` projects (the Message API).
 
-Thin over `strategies.robust_rounds`, as is its sister `strategies.pawbrofl` for ``aggregate_fit``.
+Thin over `strategies.rounds`, as is its sister `strategies.pawbrofl` for ``aggregate_fit``.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
 from flwr.serverapp.strategy.strategy_utils import sample_nodes
 
-from .client_replies import EncodedReply
 from .flower_log import FLOWER_LOG
+from .replies.client_replies import EncodedReply
 from .reported_metrics import averageable
-from .robust_rounds import RobustRounds
+from .rounds import RobustRounds
 
 NUMPY = "numpy.ndarray"
 

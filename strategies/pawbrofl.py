@@ -1,6 +1,6 @@
 """PAwBRoFL as a Flower strategy for ``flwr.server.strategy`` projects (``aggregate_fit``).
 
-Thin over `strategies.robust_rounds`, as is its sister `strategies.message` for the Message API.
+Thin over `strategies.rounds`, as is its sister `strategies.message` for the Message API.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from flwr.server.client_manager import ClientManager
 from flwr.server.client_proxy import ClientProxy
 from flwr.server.strategy import FedAvg
 
-from .client_replies import EncodedReply
 from .flower_log import FLOWER_LOG
-from .robust_rounds import RobustRounds
+from .replies.client_replies import EncodedReply
+from .rounds import RobustRounds
 
 A_DAY = 86400
 

@@ -28,9 +28,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import t as students_t
 
-from ..markdown import markdown_table
-from ..pages import run_for_page, write_part
-from ..study_records import METHOD, rounds_of
+from ..grid.results import METHOD, rounds_of
+from ..pages.markdown import markdown_table
+from ..pages.page import run_for_page, write_part
 
 STUDY = "as-published"
 PUBLISHED = Path(__file__).with_name("published_curves.csv")

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ..markdown import markdown_table
-from ..pages import run_for_page, write_part
-from ..study import DEPARTURES
-from ..study_records import rounds_of
+from ..grid.results import rounds_of
+from ..grid.study import DEPARTURES
+from ..pages.markdown import markdown_table
+from ..pages.page import run_for_page, write_part
 from .departures import departures_named
 
 STUDY = "corrections"

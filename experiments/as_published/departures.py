@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from attacks import BackdoorTrigger
-from attacks.erased_corner import CornerTrigger
-from pawbrofl_app.evaluation import Evaluation, class_scores, evaluate
+from attacks.backdoors.erased_corner import CornerTrigger
 from pawbrofl_app.method import Method, method_of
-from pawbrofl_app.run_config import RunConfig
+from pawbrofl_app.settings.run_config import RunConfig
+from pawbrofl_app.tasks.evaluation import Evaluation, class_scores, evaluate
 from strategies import PerformanceAware
 from strategies.updates import FloatArray
 
-from .weightings import PublishedNoRegret, published_filtering
+from .published_weightings import PublishedNoRegret, published_filtering
 
 SMALLEST_EXPONENT, LARGEST_EXPONENT = -745.0, 709.0
 """Beyond them exp is 0 or infinity in float64, and the authors' softmax not a number."""

@@ -17,7 +17,7 @@ from flwr.clientapp import ClientApp
 from flwr.common import Scalar
 from numpy.typing import NDArray
 
-from .aggregation import PAPERS_NETWORK
+from .aggregation_cost import PAPERS_NETWORK
 
 NUM_PARAMETERS = 319_520
 SECONDS_VARIABLE = "PAWBROFL_IDLE_SECONDS"

@@ -21,11 +21,11 @@ from flwr.serverapp.strategy import FedAvg as MessageFedAvg
 from flwr.simulation import run_simulation
 from threadpoolctl import threadpool_limits
 
-from pawbrofl_app.client_sampling import SeededClientManager
-from pawbrofl_app.durable_server import DurableServer, Endurance
-from pawbrofl_app.in_process_engine import InProcessGrid
-from pawbrofl_app.progress import RunProgress
-from pawbrofl_app.simulation_grid import simulation_grid
+from pawbrofl_app.engines.in_process import InProcessGrid
+from pawbrofl_app.engines.simulation_grid import simulation_grid
+from pawbrofl_app.rounds.client_sampling import SeededClientManager
+from pawbrofl_app.rounds.round_progress import RunProgress
+from pawbrofl_app.rounds.training_loop import DurableServer, Endurance
 from strategies import PAwBRoFL, RoundDiagnostics
 
 from .idle_clients import client_app, initial_arrays, message_app

@@ -20,9 +20,9 @@ import matplotlib
 import pandas as pd
 import psutil
 
-from experiments.markdown import markdown_table
-from pawbrofl_app.machine import ACTOR_NAME
-from pawbrofl_app.model import NETWORKS
+from experiments.pages.markdown import markdown_table
+from pawbrofl_app.engines.machine import ACTOR_NAME
+from pawbrofl_app.tasks.networks import NETWORKS
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

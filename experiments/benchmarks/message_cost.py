@@ -11,7 +11,7 @@ import pandas as pd
 from flwr.common import Code, FitIns, FitRes, Status, ndarrays_to_parameters, parameters_to_ndarrays
 from flwr.compat.common import recorddict_compat as compat
 
-from strategies.client_replies import EncodedReply, read_replies
+from strategies.replies.client_replies import EncodedReply, read_replies
 
 from .idle_clients import initial_arrays
 from .timing import compare

@@ -39,12 +39,12 @@ from flwr.simulation import run_simulation
 
 from clients.local_training import mean_loss
 from clients.model_arrays import arrays_of
-from experiments.markdown import markdown_table
-from pawbrofl_app.machine import processors
-from pawbrofl_app.model import initial_model
+from experiments.pages.markdown import markdown_table
+from pawbrofl_app.engines.machine import processors
+from pawbrofl_app.tasks.networks import initial_model
 
-from .local_training import bare_epoch, client_samples
 from .quickstart_client import BATCH_SIZE, EPOCHS, client_app
+from .training_step import bare_epoch, client_samples
 
 NUM_CLIENTS, SAMPLES_MEASURED = 100, 100
 PRESET = Path(__file__).resolve().parent.parent / "presets" / "mnist.toml"

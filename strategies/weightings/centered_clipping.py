@@ -15,7 +15,7 @@ import numpy as np
 
 from ..gramian import squared_distances
 from ..updates import FloatArray
-from .spectrum import distances_from_mean, medoid, of_comparable_length
+from .parts.spectrum import distances_from_mean, medoid, of_comparable_length
 from .weighting import Weighting
 
 

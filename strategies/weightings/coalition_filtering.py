@@ -4,8 +4,8 @@ A weighting of this project, not of a paper. The estimators that it builds on bo
 worst attack and pay for that bound always: they remove or down-weight an epsilon fraction of the
 clients, honest or not. Here each step acts only on what it can show, and the last one is the bound:
 
-1. copies speak with one voice (`copies`);
-2. updates much further out than all but f of them reach are dropped (`suspicion`);
+1. copies speak with one voice (`parts.duplicates`);
+2. updates much further out than all but f of them reach are dropped (`parts.outliers`);
 3. a coalition (`coalition`), which stands apart from all others and moves the mean, is dropped, unless
    an equally harmful group is left: then honest clients come in groups;
 4. the mean of what is left stands if the weights of least spread (`least_spread`) have the same mean up
@@ -22,10 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..updates import FloatArray
-from .coalition import NOISE, leaning, standard_error
-from .copies import heard_once
-from .spectrum import centred
-from .suspicion import Unsuspicious, num_malicious, unsuspicious
+from .parts.coalition import NOISE, leaning, standard_error
+from .parts.duplicates import heard_once
+from .parts.outliers import Unsuspicious, num_malicious, unsuspicious
+from .parts.spectrum import centred
 from .weighting import Epsilon, Weighting, check_epsilon_or_auto
 
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..updates import FloatArray
-from .copies import heard_once
-from .spectrum import top_direction
-from .suspicion import num_malicious
-from .threshold import stopping_threshold
+from .parts.duplicates import heard_once
+from .parts.outliers import num_malicious
+from .parts.spectrum import top_direction
+from .parts.threshold import stopping_threshold
 from .weighting import Epsilon, Weighting, check_epsilon_or_auto
 
 
@@ -33,7 +33,7 @@ class Filtering(Weighting):
         The fraction of malicious clients to withstand; at least 0 and below 0.5.
     xi : float, optional
         The covariance norm at which to stop, in squared units of the updates. With it, this is the
-        paper's algorithm and nothing else. By default copies are merged first (`copies`), and the
+        paper's algorithm and nothing else. By default duplicates are merged first, and the
         threshold is estimated (`stopping_threshold`).
     max_iterations : int, optional
         Steps after which to stop in any case. By default ``2 floor(epsilon m)``, as the authors do:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..updates import FloatArray
-from .spectrum import distances_from_mean, of_comparable_length
+from .parts.spectrum import distances_from_mean, of_comparable_length
 from .weighting import Weighting
 
 

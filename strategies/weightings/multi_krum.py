@@ -12,7 +12,7 @@ import numpy as np
 
 from ..gramian import squared_distances
 from ..updates import FloatArray
-from .suspicion import num_malicious
+from .parts.outliers import num_malicious
 from .weighting import Epsilon, Weighting, check_epsilon_or_auto
 
 

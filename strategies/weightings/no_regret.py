@@ -14,11 +14,11 @@ import numpy as np
 
 from ..gramian import squared_distances
 from ..updates import FloatArray
-from .capped_simplex import project_onto_capped_simplex
-from .copies import heard_once
-from .spectrum import top_direction
-from .suspicion import num_malicious
-from .threshold import stopping_threshold
+from .parts.capped_simplex import project_onto_capped_simplex
+from .parts.duplicates import heard_once
+from .parts.outliers import num_malicious
+from .parts.spectrum import top_direction
+from .parts.threshold import stopping_threshold
 from .weighting import Epsilon, Weighting, check_epsilon_or_auto
 
 
@@ -36,7 +36,7 @@ class NoRegret(Weighting):
         The fraction of malicious clients to withstand; at least 0 and below 0.5.
     xi : float, optional
         The covariance norm at which to stop, in squared units of the updates. With it, this is the
-        paper's algorithm and nothing else. By default copies are merged first (`copies`), and the
+        paper's algorithm and nothing else. By default duplicates are merged first, and the
         threshold is estimated (`stopping_threshold`).
     eta : float, default 0.1
         Step size as a fraction of the largest quasi-gradient's inverse; above 0, at most 1.

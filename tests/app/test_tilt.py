@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pawbrofl_app.in_process_engine import run_in_process
-from pawbrofl_app.run_config import BASELINES, RunConfig
+from pawbrofl_app.engines.in_process import run_in_process
+from pawbrofl_app.settings.run_config import BASELINES, RunConfig
 from pawbrofl_app.tilt import tilt_of
 from strategies import CosineMu, EffectiveClients, PerformanceAware
 

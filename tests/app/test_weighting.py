@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pawbrofl_app.run_config import InvalidSetting, RunConfig
+from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
 from pawbrofl_app.weighting import weighting_of
 from strategies import Bucketing, Filtering, Mean, NearestNeighborMixing
 

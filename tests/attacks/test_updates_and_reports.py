@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from attacks import CombinedAttack, Knowledge, make_attack
+from attacks.backdoors.distributed import DistributedBackdoor, SingleShotBackdoor
+from attacks.backdoors.erased_corner import ErasedCorner
+from attacks.backdoors.stealthy import NormBall, StealthyBackdoor
 from attacks.colluding_updates import ALittleIsEnough, InnerProductManipulation, Mimic, hidden_deviations
-from attacks.distributed_backdoor import DistributedBackdoor, SingleShotBackdoor
-from attacks.erased_corner import ErasedCorner
 from attacks.false_reports import InflatedReport
 from attacks.label_flip import LabelFlip
 from attacks.min_max import DIRECTIONS, MinMax, MinSum
-from attacks.stealthy_backdoor import NormBall, StealthyBackdoor
 from attacks.untargeted_updates import AdditiveNoise, ModelReplacement, SignFlip
 from attacks.update_vectors import Vector, as_vector, in_form_of, known_updates
 

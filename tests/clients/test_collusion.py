@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from attacks import ATTACKS, make_attack
 from clients import LocalTraining, collusion
-from clients.benign import BenignClient, NDArrays
 from clients.collusion import Collusion
+from clients.honest import HonestClient, NDArrays
 from clients.malicious import MaliciousClient
 from clients.model_arrays import arrays_of
 
@@ -29,8 +29,8 @@ def samples_of(client: int) -> tuple[Tensor, Tensor]:
     return torch.rand(20, 1, 28, 28, generator=random), torch.arange(20) % 10
 
 
-def benign(client: int) -> BenignClient:
-    return BenignClient(make_model, *samples_of(client), TRAINING, partition_id=client, seed=SEED)
+def honest_client(client: int) -> HonestClient:
+    return HonestClient(make_model, *samples_of(client), TRAINING, partition_id=client, seed=SEED)
 
 
 def malicious(client: int, attack: str, known: list[int]) -> MaliciousClient:
@@ -42,11 +42,11 @@ def malicious(client: int, attack: str, known: list[int]) -> MaliciousClient:
         partition_id=client,
         seed=SEED,
         attack=make_attack(attack, {"attacker": attacker}),
-        collusion=Collusion(attacker, 2, NUM_CLIENTS, lambda: [benign(one) for one in known]),
+        collusion=Collusion(attacker, 2, NUM_CLIENTS, lambda: [honest_client(one) for one in known]),
     )
 
 
-def fit(client: BenignClient, server_round: int = 1) -> tuple[NDArrays, dict[str, object]]:
+def fit(client: HonestClient, server_round: int = 1) -> tuple[NDArrays, dict[str, object]]:
     arrays, _, metrics = client.fit(arrays_of(make_model()), {"server_round": server_round})
     return arrays, dict(metrics)
 
@@ -61,7 +61,7 @@ def test_what_is_sent_does_not_depend_on_who_ran_before(attack: str) -> None:
     forget()
     alone = fit(malicious(4, attack, MALICIOUS))
     fit(malicious(1, attack, MALICIOUS))
-    fit(benign(0))
+    fit(honest_client(0))
     after_others = fit(malicious(4, attack, MALICIOUS))
     for once, again in zip(alone[0], after_others[0], strict=True):
         np.testing.assert_array_equal(once, again)
@@ -71,16 +71,16 @@ def test_what_is_sent_does_not_depend_on_who_ran_before(attack: str) -> None:
 def test_attackers_know_what_their_fellows_would_honestly_send() -> None:
     sent = fit(malicious(1, "ipm(strength=1)", MALICIOUS))[0]
     received = arrays_of(make_model())
-    trained = [fit(benign(client))[0] for client in MALICIOUS]
+    trained = [fit(honest_client(client))[0] for client in MALICIOUS]
     for k, array in enumerate(sent[:2]):
         mean = np.mean([received[k] - arrays[k] for arrays in trained], axis=0)
         np.testing.assert_allclose(array - received[k], mean, atol=1e-6)
 
 
-def test_omniscient_attackers_know_the_benign_clients() -> None:
+def test_omniscient_attackers_know_the_honest_clients() -> None:
     known = [client for client in range(NUM_CLIENTS) if client not in MALICIOUS]
     one, other = (fit(malicious(client, "mimic(victim=2)", known))[0] for client in MALICIOUS)
-    victim = fit(benign(known[2]))[0]
+    victim = fit(honest_client(known[2]))[0]
     for a, b, honest in zip(one, other, victim, strict=True):
         np.testing.assert_array_equal(a, b)
         np.testing.assert_allclose(a, honest, atol=1e-6)
@@ -91,11 +91,11 @@ def test_an_honest_training_is_computed_once_for_each_model_and_round(
 ) -> None:
     forget()
     trained = []
-    honest = BenignClient.honest_training
+    train_honestly = HonestClient.honest_training
     monkeypatch.setattr(
-        BenignClient,
+        HonestClient,
         "honest_training",
-        lambda self, *a: trained.append(self.partition_id) or honest(self, *a),  # type: ignore[func-returns-value]
+        lambda self, *a: trained.append(self.partition_id) or train_honestly(self, *a),  # type: ignore[func-returns-value]
     )
     for client in MALICIOUS:
         fit(malicious(client, "min-max", MALICIOUS))
@@ -115,6 +115,6 @@ def test_noise_differs_between_attackers_and_rounds_and_repeats() -> None:
 
 
 def test_batch_norm_s_counters_are_sent_as_honest_training_leaves_them() -> None:
-    honest, sent = fit(benign(1))[0], fit(malicious(1, "sign-flip", MALICIOUS))[0]
+    honest, sent = fit(honest_client(1))[0], fit(malicious(1, "sign-flip", MALICIOUS))[0]
     assert honest[-1].dtype == sent[-1].dtype == np.int64
     assert honest[-1] == sent[-1] == 4

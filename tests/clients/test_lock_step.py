@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from clients.benign import TRAINED_AHEAD, BenignClient
 from clients.cohort import train_cohort
+from clients.honest import TRAINED_AHEAD, HonestClient
 from clients.local_training import LocalTraining, TrainingReport, train_and_measure
 from clients.lock_step import IN_LOCK_STEP, ClientSamples, train_in_lock_step
 from clients.model_arrays import arrays_of
-from pawbrofl_app.model import ConvolutionalNetwork, Perceptron
+from pawbrofl_app.tasks.networks import ConvolutionalNetwork, Perceptron
 
 TRAINING = LocalTraining(epochs=2, batch_size=4, learning_rate=0.1)
 SIZES = (9, 4, 1, 12, 6)
@@ -118,7 +118,7 @@ def test_a_client_without_samples_is_refused() -> None:
 
 def test_clients_find_their_training_done_and_send_it() -> None:
     clients = [
-        BenignClient(Small, *samples_of(c, SIZES[c], 6), TRAINING, partition_id=c, seed=3)
+        HonestClient(Small, *samples_of(c, SIZES[c], 6), TRAINING, partition_id=c, seed=3)
         for c in range(3)
     ]
     parameters = arrays_of(new_model())

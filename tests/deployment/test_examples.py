@@ -14,7 +14,7 @@ import yaml
 from flwr.superlink.cli.flower_superlink import _parse_args_run_superlink
 from flwr.supernode.cli.flower_supernode import _parse_args_run_supernode
 
-from pawbrofl_app.flower_programs import installed_program
+from pawbrofl_app.engines.flower_programs import installed_program
 
 FOLDER = Path(__file__).resolve().parents[2] / "deployment"
 UNITS = sorted((FOLDER / "systemd").glob("*.service"))

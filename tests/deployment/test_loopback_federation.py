@@ -18,10 +18,10 @@ import psutil
 import pytest
 
 from deployment.certificates import make_supernode_key
-from deployment.loopback import LoopbackFederation, node_config
-from pawbrofl_app.client_roles import malicious_clients
 from pawbrofl_app.command import LOOPBACK_SETTINGS, read_settings
-from pawbrofl_app.run_config import RunConfig
+from pawbrofl_app.engines.loopback_federation import LoopbackFederation, node_config
+from pawbrofl_app.roles import malicious_clients
+from pawbrofl_app.settings.run_config import RunConfig
 
 
 def processes_of(folder: Path) -> list[int]:

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 
 from pawbrofl_app.client_app import app as _client_app  # noqa: F401  imported before forking
-from pawbrofl_app.datasets import load_dataset
-from pawbrofl_app.in_process_engine import run_in_process
-from pawbrofl_app.run_config import RunConfig
+from pawbrofl_app.engines.in_process import run_in_process
 from pawbrofl_app.server_app import app as _server_app  # noqa: F401
+from pawbrofl_app.settings.run_config import RunConfig
+from pawbrofl_app.tasks.datasets import load_dataset
 
 torch.set_num_threads(1)
 load_dataset("digits")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pawbrofl_app.flower_programs import flower_environment, installed_program, local_superlink
+from pawbrofl_app.engines.flower_programs import flower_environment, installed_program, local_superlink
 from tests.conftest import PROJECT
 
 FOREIGN = PROJECT / "tests" / "foreign_projects"

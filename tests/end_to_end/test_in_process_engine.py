@@ -11,7 +11,7 @@ from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from pawbrofl_app.command import main
-from pawbrofl_app.in_process_engine import InProcessGrid
+from pawbrofl_app.engines.in_process import InProcessGrid
 
 from .test_simulation import SMALL, records_of, run
 

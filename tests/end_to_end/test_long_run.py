@@ -16,10 +16,10 @@ import pytest
 from torch import nn
 
 from pawbrofl_app import client_app, server_app
-from pawbrofl_app.evaluation import Evaluation
-from pawbrofl_app.in_process_engine import run_in_process
+from pawbrofl_app.engines.in_process import run_in_process
 from pawbrofl_app.method import method_of
-from pawbrofl_app.run_config import RunConfig
+from pawbrofl_app.settings.run_config import RunConfig
+from pawbrofl_app.tasks.evaluation import Evaluation
 
 NUM_ROUNDS = 200
 NUM_CLIENTS = 50

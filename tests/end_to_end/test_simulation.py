@@ -16,8 +16,8 @@ import pytest
 import torch
 from ray.cluster_utils import Cluster
 
-from pawbrofl_app.machine import ClientResources, Machine
-from pawbrofl_app.model import ConvolutionalNetwork
+from pawbrofl_app.engines.machine import ClientResources, Machine
+from pawbrofl_app.tasks.networks import ConvolutionalNetwork
 
 SMALL = "num-rounds=2 local-epochs=1 num-clients=8 malicious-fraction=0.25 epsilon=0.25"
 TIMES = ["training_seconds", "aggregation_seconds", "evaluation_seconds"]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from attacks.erased_corner import CornerTrigger
+from attacks.backdoors.erased_corner import CornerTrigger
 from experiments.as_published.__main__ import (
     MEASURES,
     agreement_table,
@@ -30,12 +30,12 @@ from experiments.as_published.departures import (
     evaluate_all_images,
     published_method,
 )
-from experiments.as_published.run import run_as_published
-from experiments.as_published.weightings import PublishedNoRegret
-from experiments.study import InvalidStudy, Study
+from experiments.as_published.published_run import run_as_published
+from experiments.as_published.published_weightings import PublishedNoRegret
+from experiments.grid.study import InvalidStudy, Study
 from pawbrofl_app.method import method_of
-from pawbrofl_app.model import initial_model
-from pawbrofl_app.run_config import RunConfig
+from pawbrofl_app.settings.run_config import RunConfig
+from pawbrofl_app.tasks.networks import initial_model
 from strategies import PerformanceAware, aggregate
 from tests.strategies.test_golden_cases import GoldenCase, golden_paths
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from experiments.claims import findings, mean_and_interval
-from experiments.figures import FAIRNESS_ROWS, curves, draw_study_figures
-from experiments.table import as_markdown, over_seeds
+from experiments.grid.claims import findings, mean_and_interval
+from experiments.grid.study_figures import FAIRNESS_ROWS, curves, draw_study_figures
+from experiments.grid.table import as_markdown, over_seeds
 
 NUM_ROUNDS = 6
 
@@ -40,7 +40,7 @@ def runs(
                 "test_accuracy": accuracy * rounds / NUM_ROUNDS + 0.002 * np.sin(seed + rounds),
                 "attack_success_rate": success + 0.002 * np.cos(seed + rounds),
                 "largest_gap": 1.0 + rounds,
-                "largest_benign_gap": 1.0,
+                "largest_honest_gap": 1.0,
             }
         )
         for seed in range(1, seeds + 1)
@@ -127,8 +127,8 @@ def test_figures_are_drawn_in_light_and_dark(tmp_path: Path, dark: bool) -> None
 
 
 def test_how_clients_are_served_is_drawn_where_clients_evaluated(tmp_path: Path) -> None:
-    names = ("benign_accuracy", "worst_benign_accuracy", "worst_benign_loss", "benign_loss_variance")
-    evaluated = study().assign(**dict.fromkeys(names, 0.5), benign_loss=0.5)
+    names = ("honest_accuracy", "worst_honest_accuracy", "worst_honest_loss", "honest_loss_variance")
+    evaluated = study().assign(**dict.fromkeys(names, 0.5), honest_loss=0.5)
     paths = draw_study_figures(evaluated, tmp_path)
     assert [path.name for path in paths] == [
         "digits-curves.png",
@@ -139,7 +139,7 @@ def test_how_clients_are_served_is_drawn_where_clients_evaluated(tmp_path: Path)
     left = [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()]
     assert left == list(FAIRNESS_ROWS.values())
     plt.close(figure)
-    nobody = draw_study_figures(evaluated.assign(benign_loss=np.nan), tmp_path / "nobody")
+    nobody = draw_study_figures(evaluated.assign(honest_loss=np.nan), tmp_path / "nobody")
     assert [path.stem for path in nobody] == ["digits-curves", "digits-trade-off"]
 
 
@@ -159,7 +159,7 @@ def test_the_table_has_means_and_spreads_over_the_seeds() -> None:
             "seed": [1, 2, 1, 2],
             "test_accuracy": [0.5, 0.7, 0.9, 0.9],
             "attack_success_rate": [1.0, 1.0, 0.0, 0.0],
-            "largest_benign_gap": 0.1,
+            "largest_honest_gap": 0.1,
             "largest_gap": 0.1,
             "precision": np.nan,
             "recall": 1.0,

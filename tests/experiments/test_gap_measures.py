@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.gap_measures import REFERENCE, SAMPLES_MEASURED, agreement, measured_gaps
-from pawbrofl_app.client_app import benign_client
-from pawbrofl_app.run_config import RunConfig
+from experiments.pages.gap_measure_agreement import REFERENCE, SAMPLES_MEASURED, agreement, measured_gaps
+from pawbrofl_app.client_app import honest_client
+from pawbrofl_app.settings.run_config import RunConfig
 
 SMALL = {"network": "perceptron", "num-clients": 3, "num-rounds": 2, "local-epochs": 1}
 
@@ -24,7 +24,7 @@ def test_all_measures_are_of_the_same_training(defaults: dict[str, Any]) -> None
         np.testing.assert_allclose(gaps[measure], gaps[REFERENCE], err_msg="a client holds 120 samples")
     assert not np.allclose(gaps["training, 50 samples"], gaps[REFERENCE])
     assert (gaps[REFERENCE] > 0).all()
-    assert len(benign_client(config, 0).labels) == 120
+    assert len(honest_client(config, 0).labels) == 120
 
 
 def test_agreement_is_by_rank_in_each_round() -> None:

@@ -10,8 +10,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from experiments.dropped_clients import client_rounds, describe, dropped_and_kept, dropped_share
-from experiments.heterogeneity import (
+from experiments.grid.runner import CellFolder
+from experiments.grid.study import Cell, Study
+from experiments.pages.dropped_clients import client_rounds, describe, dropped_and_kept, dropped_share
+from experiments.pages.heterogeneity import (
     answer,
     differences,
     draw,
@@ -25,10 +27,8 @@ from experiments.heterogeneity import (
     with_and_without_mixing,
     with_and_without_tilt,
 )
-from experiments.pages import DOCS, with_part
-from experiments.runner import CellFolder
-from experiments.study import Cell, Study
-from pawbrofl_app.run_config import RunConfig
+from experiments.pages.page import DOCS, with_part
+from pawbrofl_app.settings.run_config import RunConfig
 
 SEEDS = (1, 2, 3, 4)
 
@@ -46,12 +46,12 @@ def cells(tilted_loss: float = 0.8) -> pd.DataFrame:
             "seed": seed,
             "test_accuracy": 0.9,
             "attack_success_rate": 0.1,
-            "benign_accuracy": 0.9,
-            "worst_benign_accuracy": 0.5 + 0.01 * seed,
-            "worst_benign_loss": (tilted_loss if tilt else 1.0)
+            "honest_accuracy": 0.9,
+            "worst_honest_accuracy": 0.5 + 0.01 * seed,
+            "worst_honest_loss": (tilted_loss if tilt else 1.0)
             + 0.5 * (mixing != "none")
             + 0.01 * (seed * (2 if tilt else 1)),
-            "benign_loss_variance": 0.1,
+            "honest_loss_variance": 0.1,
             "dropped": 0.25,
         }
         for partition, attack, mixing, aggregator, tilt, seed in itertools.product(
@@ -71,13 +71,13 @@ def test_the_tilt_is_compared_with_the_same_run_without_it() -> None:
     pairs = paired(*with_and_without_tilt(named(cells())))
     assert len(pairs) == (2 * 2 * 2 + 2 * 2) * len(SEEDS)
     expected = [-0.2 + 0.01 * seed for seed in pairs.index.get_level_values("seed")]
-    assert pairs["worst_benign_loss"].tolist() == pytest.approx(expected)
+    assert pairs["worst_honest_loss"].tolist() == pytest.approx(expected)
 
 
 def test_mixing_is_compared_without_tilt_where_there_is_mixing() -> None:
     pairs = paired(*with_and_without_mixing(named(cells())))
     assert set(pairs.index.get_level_values("data")) == {"Dirichlet 0.1"}
-    assert pairs["worst_benign_loss"].tolist() == pytest.approx([0.5] * (2 * 2 * len(SEEDS)))
+    assert pairs["worst_honest_loss"].tolist() == pytest.approx([0.5] * (2 * 2 * len(SEEDS)))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def finished_run(folder: Path, defaults: dict[str, Any]) -> CellFolder:
     return CellFolder(Cell({}, RunConfig.parse(settings)), folder)
 
 
-def test_a_benign_client_of_less_than_a_tenth_of_its_share_is_dropped(
+def test_an_honest_client_of_less_than_a_tenth_of_its_share_is_dropped(
     tmp_path: Path, defaults: dict[str, Any]
 ) -> None:
     run = finished_run(tmp_path, defaults)

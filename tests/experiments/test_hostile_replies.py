@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from flwr.server.strategy import FedAvg, Krum
 
-from experiments import hostile_replies
-from experiments.hostile_kinds import KINDS, MARKER, Kind
-from experiments.hostile_replies import DOCUMENT, FINE, KEPT, REPEATED, RUINED
+from experiments.pages import hostile_replies
+from experiments.pages.hostile_kinds import KINDS, MARKER, Kind
+from experiments.pages.hostile_replies import DOCUMENT, FINE, KEPT, REPEATED, RUINED
 
 TOO_MANY = "the opposite, tenfold, from four: more than epsilon"
 EXPECTED = {

@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 
 from experiments.__main__ import main
-from experiments.runner import CellFolder, folders_of, run_cell
-from experiments.study import Study
-from pawbrofl_app.in_process_engine import run_in_process
+from experiments.grid.runner import CellFolder, folders_of, run_cell
+from experiments.grid.study import Study
+from pawbrofl_app.engines.in_process import run_in_process
 
 STUDY = """
 [settings]

@@ -14,7 +14,7 @@ from experiments.benchmarks.idle_clients import NUM_PARAMETERS, initial_arrays
 from experiments.benchmarks.idle_simulations import Measured, measure
 from experiments.benchmarks.many_clients import memory_of
 from experiments.benchmarks.message_cost import message_costs
-from pawbrofl_app.model import initial_model
+from pawbrofl_app.tasks.networks import initial_model
 
 
 def made_up() -> Measured:

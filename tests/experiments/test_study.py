@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.study import InvalidStudy, Study, names
+from experiments.grid.study import InvalidStudy, Study, names
 
 GRID = """
 title = "t"

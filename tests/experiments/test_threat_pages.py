@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from attacks import ATTACKS
-from attacks.named import parse
-from experiments.false_reports import report_table
-from experiments.markdown import markdown_table
-from experiments.pages import DOCS, with_part
-from experiments.study import Study
-from experiments.threat_matrix import detection, draw
+from attacks.parsing import parse
+from experiments.grid.study import Study
+from experiments.pages.false_report_effects import report_table
+from experiments.pages.markdown import markdown_table
+from experiments.pages.page import DOCS, with_part
+from experiments.pages.threat_matrix import detection, draw
 
 TOY = [("mean", False), ("mean", True), ("no-regret", False), ("no-regret", True), ("fed-median", False)]
 

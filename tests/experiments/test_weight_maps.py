@@ -14,11 +14,11 @@ from matplotlib.colors import same_color
 from matplotlib.image import imread
 from matplotlib.patches import Rectangle
 
-from experiments.runner import CellFolder
-from experiments.study import Cell
-from experiments.weight_maps import draw_weight_maps, weight_maps
-from pawbrofl_app.figures import MALICIOUS_COLOUR
-from pawbrofl_app.run_config import RunConfig
+from experiments.grid.runner import CellFolder
+from experiments.grid.study import Cell
+from experiments.grid.weight_maps import draw_weight_maps, weight_maps
+from pawbrofl_app.records.run_figures import MALICIOUS_COLOUR
+from pawbrofl_app.settings.run_config import RunConfig
 
 NUM_CLIENTS, NUM_ROUNDS = 12, 3
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pawbrofl_app.flower_programs import flower_environment, installed_program, local_superlink
+from pawbrofl_app.engines.flower_programs import flower_environment, installed_program, local_superlink
 from tests.conftest import PROJECT
 
 TINY = "num-rounds=1 num-clients=2 local-epochs=1 attack='none'"

@@ -37,7 +37,7 @@ def gaps() -> FloatArray:
     return np.random.default_rng(1).uniform(0.1, 1.0, size=19)
 
 
-def benign_mean(updates: FloatArray) -> FloatArray:
+def honest_mean(updates: FloatArray) -> FloatArray:
     mean: FloatArray = np.delete(updates, np.s_[3::4], axis=0).mean(axis=0)
     return mean
 
@@ -53,8 +53,8 @@ def test_robust_weights_keep_off_what_pulls_the_mean_away(
 ) -> None:
     result = aggregate(updates, weighting)
     assert result.robust_weights[3::4].sum() < 0.1
-    pulled = np.linalg.norm(updates.mean(axis=0) - benign_mean(updates))
-    assert np.linalg.norm(result.mean - benign_mean(updates)) < 0.5 * pulled
+    pulled = np.linalg.norm(updates.mean(axis=0) - honest_mean(updates))
+    assert np.linalg.norm(result.mean - honest_mean(updates)) < 0.5 * pulled
 
 
 @pytest.mark.parametrize("weighting", ALL, ids=repr)

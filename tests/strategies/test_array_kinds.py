@@ -11,7 +11,7 @@ from torch import nn
 
 import strategies.message
 from strategies import Filtering, Mean, PAwBRoFL, PerformanceAware, aggregate
-from strategies.sent_model import outside_gramian
+from strategies.replies.sent_model import outside_gramian
 from strategies.server_step import server_step
 
 from .one_round import BOTH_APIS, AggregateFit, AggregateTrain, Model, Reply

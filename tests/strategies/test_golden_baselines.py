@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from flwr.server.strategy.aggregate import aggregate_median, aggregate_trimmed_avg
 
-from experiments.as_published.weightings import PublishedKrum
+from experiments.as_published.published_weightings import PublishedKrum
 from strategies import MultiKrum
 from strategies.gramian import squared_distances
 from strategies.updates import FloatArray

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.as_published.weightings import PublishedNoRegret, published_filtering
+from experiments.as_published.published_weightings import PublishedNoRegret, published_filtering
 from strategies import PerformanceAware, Weighting, aggregate
 from strategies.updates import FloatArray
 

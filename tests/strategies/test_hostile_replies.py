@@ -13,8 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from strategies import Mean
-from strategies.client_replies import reported_gap
-from strategies.serialized_arrays import BFLOAT16, InvalidArray, deserialize_expected, serialize_array
+from strategies.replies.client_replies import reported_gap
+from strategies.replies.serialized_arrays import (
+    BFLOAT16,
+    InvalidArray,
+    deserialize_expected,
+    serialize_array,
+)
 
 from .one_round import BOTH_APIS, AggregateFit, NamedProxy, Reply
 from .test_pawbrofl_strategy import START, honest_replies

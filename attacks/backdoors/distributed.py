@@ -1,0 +1,138 @@
+"""The distributed backdoor attack (DBA).
+
+Xie, Huang, Chen, Li, "DBA: Distributed backdoor attacks against federated learning" (ICLR 2020): the
+global trigger is split into local patterns. Each attacker stamps its own pattern on a part of every
+batch and relabels that part to the target class, and scales its update so that the backdoor survives
+the average. The whole trigger then works on the global model although no attacker ever used it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..attack import Attack, Update
+from ..knowledge import Knowledge
+from .trigger import NUM_PATTERNS, BackdoorTrigger
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalPattern(Attack):
+    """An attacker that stamps its quarter of the trigger on a part of its data.
+
+    Parameters
+    ----------
+    attacker : int
+        The attacker's number among the malicious clients; it stamps local pattern
+        ``attacker mod 4``.
+    target : int, default 2
+        The class that triggered images shall be given.
+    poison_fraction : float, default 20 / 64
+        Share of each batch that is stamped and relabelled, in whole images and at least one; above 0,
+        at most 1.
+    trigger : BackdoorTrigger
+        Where the patterns lie.
+    first_round, last_round
+        Those of `Attack`.
+
+    Raises
+    ------
+    ValueError
+        For an argument out of its range.
+    """
+
+    attacker: int
+    target: int = 2
+    poison_fraction: float = 20 / 64
+    trigger: BackdoorTrigger = BackdoorTrigger()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.attacker < 0:
+            raise ValueError(f"attacker must be at least 0, got {self.attacker}")
+        if self.target < 0:
+            raise ValueError(f"target must be a class, at least 0, got {self.target}")
+        if not 0 < self.poison_fraction <= 1:
+            raise ValueError(
+                f"poison_fraction must be above 0 and at most 1, got {self.poison_fraction}"
+            )
+
+    def poison_batch(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Stamp the local pattern on the first images of a (shuffled) batch and relabel them."""
+        return self.stamp_first(images, labels, [self.attacker % NUM_PATTERNS])
+
+    def stamp_first(
+        self, images: Tensor, labels: Tensor, patterns: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
+        """Return the batch with some patterns on its first images, and these as the target class."""
+        count = max(1, round(self.poison_fraction * len(labels)))
+        poisoned, relabelled = images.clone(), labels.clone()
+        poisoned[:count] = self.trigger.stamp(images[:count], patterns)
+        relabelled[:count] = self.target
+        return poisoned, relabelled
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistributedBackdoor(LocalPattern):
+    """One attacker of a distributed backdoor that attacks in every round (multi-shot).
+
+    Parameters
+    ----------
+    scale : float, default 5.0
+        What the update is multiplied with, above 0.
+    others
+        Those of `LocalPattern`.
+    """
+
+    scale: float = 5.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.scale > 0:
+            raise ValueError(f"scale must be above 0, got {self.scale}")
+
+    def poison_update(self, update: Update, knowledge: Knowledge) -> Update:
+        """Scale the update."""
+        return scaled(update, self.scale)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleShotBackdoor(LocalPattern):
+    """One attacker of a distributed backdoor that attacks once, with a large scale (single-shot).
+
+    The attackers of one local pattern attack together, one pattern a round from ``first_round`` on, and
+    scale their updates so that their sum replaces an average over all clients.
+
+    Parameters
+    ----------
+    replacement : float, default 1.0
+        Which multiple of the average they replace, above 0.
+    others
+        Those of `LocalPattern`.
+    """
+
+    replacement: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.replacement > 0:
+            raise ValueError(f"replacement must be above 0, got {self.replacement}")
+
+    def active(self, server_round: int) -> bool:
+        """Return whether a round is this attacker's."""
+        own_round = self.first_round + self.attacker % NUM_PATTERNS
+        return super().active(server_round) and server_round == own_round
+
+    def poison_update(self, update: Update, knowledge: Knowledge) -> Update:
+        """Scale the update by the number of clients over that of attackers with the same pattern."""
+        together = len(range(self.attacker % NUM_PATTERNS, knowledge.num_attackers, NUM_PATTERNS))
+        return scaled(update, self.replacement * knowledge.num_clients / max(together, 1))
+
+
+def scaled(update: Update, scale: float) -> Update:
+    """Return a multiple of an update in its dtypes."""
+    return [(scale * array).astype(array.dtype) for array in update]

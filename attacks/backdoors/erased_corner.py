@@ -1,0 +1,82 @@
+"""The erased corner: the backdoor in the code that accompanies the PAwBRoFL paper.
+
+All of the attacker's images lose a 5 x 5 corner and are relabelled to class 0; the update is not scaled.
+Where the corner is background anyway, as on most images of digits, no model can see the trigger: what
+remains is data of one class only. ``value=1`` draws a visible square instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..attack import Attack
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class CornerTrigger:
+    """A square in the upper left corner.
+
+    Parameters
+    ----------
+    size : int, default 5
+        Its side in pixels, at least 1.
+    value : float, default 0.0
+        What the pixels are set to.
+    """
+
+    size: int = 5
+    value: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"size must be at least 1, got {self.size}")
+
+    def stamp(self, images: Tensor, patterns: Sequence[int] = ()) -> Tensor:
+        """Return copies of images (n, channels, height, width) with the square set."""
+        stamped = images.clone()
+        stamped[..., : self.size, : self.size] = self.value
+        return stamped
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErasedCorner(Attack):
+    """An attacker all of whose data carry the trigger and the target class.
+
+    Parameters
+    ----------
+    goal : int, default 0
+        The class that triggered images shall be given.
+    size : int, default 5
+        Side of the corner in pixels.
+    value : float, default 0.0
+        What its pixels are set to; images hold 0 to 1.
+    """
+
+    goal: int = 0
+    size: int = 5
+    value: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.goal < 0:
+            raise ValueError(f"goal must be a class, at least 0, got {self.goal}")
+        CornerTrigger(self.size)
+
+    @property
+    def trigger(self) -> CornerTrigger:
+        """What opens the backdoor."""
+        return CornerTrigger(self.size, self.value)
+
+    @property
+    def target(self) -> int:
+        """The class that the backdoor leads to."""
+        return self.goal
+
+    def poison_batch(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Erase the corner of all images and relabel them."""
+        return self.trigger.stamp(images), labels.new_full(labels.shape, self.goal)

@@ -1,0 +1,109 @@
+"""The honest client: trains on its own data and reports the optimality gap it closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+import torch
+from flwr.client import NumPyClient
+from flwr.common import Scalar
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from .local_evaluation import loss_and_accuracy
+from .local_training import LocalTraining, TrainingReport, train_and_measure
+from .model_arrays import arrays_of, load_arrays
+
+NDArrays = list[NDArray[Any]]
+Trained = tuple[NDArrays, TrainingReport]
+
+TRAINED_AHEAD: ContextVar[Mapping[int, Trained] | None] = ContextVar("TRAINED_AHEAD", default=None)
+"""Honest trainings of this round that were done before their clients are asked, by client."""
+
+
+class HonestClient(NumPyClient):
+    """A Flower client that trains a PyTorch model on tensors in memory.
+
+    Parameters
+    ----------
+    make_model : callable
+        Returns a new model; its weights do not matter.
+    inputs : Tensor of shape (n, ...)
+        The client's samples, on the device to train on.
+    labels : Tensor of shape (n,), int64
+        Their classes, on the same device.
+    training : LocalTraining
+        Epochs, batch size, learning rate.
+    partition_id : int
+        The client's own number, reported as a metric and part of the seed of its batches.
+    seed : int
+        The run's seed. Together with round and number it fixes the order of all batches.
+    """
+
+    def __init__(
+        self,
+        make_model: Callable[[], nn.Module],
+        inputs: Tensor,
+        labels: Tensor,
+        training: LocalTraining,
+        *,
+        partition_id: int,
+        seed: int,
+    ) -> None:
+        self.make_model = make_model
+        self.inputs = inputs
+        self.labels = labels
+        self.training = training
+        self.partition_id = partition_id
+        self.seed = seed
+
+    def fit(
+        self, parameters: NDArrays, config: dict[str, Scalar]
+    ) -> tuple[NDArrays, int, dict[str, Scalar]]:
+        """Train the received model; ``config`` holds the number of the round as ``server_round``."""
+        trained, report = self.honest_training(parameters, int(config["server_round"]))
+        return trained, report.num_examples, self.metrics(report)
+
+    def honest_training(self, parameters: NDArrays, server_round: int) -> Trained:
+        """Return the model that this client's training makes of the received one, and its report."""
+        ahead = TRAINED_AHEAD.get()
+        if ahead is not None and self.partition_id in ahead:
+            return ahead[self.partition_id]
+        model = self.make_model().to(self.inputs.device)
+        load_arrays(model, parameters)
+        generator = batch_order(self.seed, server_round, self.partition_id)
+        report = train_and_measure(model, self.inputs, self.labels, self.training, generator)
+        return arrays_of(model), report
+
+    def evaluate(
+        self, parameters: NDArrays, config: dict[str, Scalar]
+    ) -> tuple[float, int, dict[str, Scalar]]:
+        """Return loss and accuracy of the received model on the samples that this client trains on."""
+        model = self.make_model().to(self.inputs.device)
+        load_arrays(model, parameters)
+        fitted = self.training.num_fitted(len(self.labels))
+        loss, accuracy = loss_and_accuracy(model, self.inputs[:fitted], self.labels[:fitted])
+        return loss, fitted, {"accuracy": accuracy, "partition_id": self.partition_id}
+
+    def get_properties(self, config: dict[str, Scalar]) -> dict[str, Scalar]:
+        """Return the client's own number, by which the server keeps clients in a stable order."""
+        return {"partition_id": self.partition_id}
+
+    def metrics(self, report: TrainingReport) -> dict[str, Scalar]:
+        """Return the fit metrics: the gap, both losses, number of samples and the client's number."""
+        return {
+            "loss_gap": report.loss_gap,
+            "loss_before": report.loss_before,
+            "loss_after": report.loss_after,
+            "num_examples": report.num_examples,
+            "partition_id": self.partition_id,
+        }
+
+
+def batch_order(seed: int, server_round: int, partition_id: int) -> torch.Generator:
+    """Return the random generator of one client's batches in one round."""
+    words = np.random.SeedSequence([seed, server_round, partition_id]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(words[0]) >> 1)

@@ -1,0 +1,122 @@
+"""The robust weightings as the authors' code computes them.
+
+The code that accompanies the paper deviates from Algorithms 1 and 2 in ways that change results:
+
+- it stops at ``||Cov||_2 <= sqrt(expansion) sigma``, and after ``2 floor(epsilon m)`` steps;
+- No-Regret drops the ``ceil(epsilon m)`` updates of highest Krum score instead of those far from
+  many, takes steps of half the inverse squared diameter, and always puts the largest weight at the
+  cap, whether or not it exceeds it.
+
+Aggregate with ``block_size=1000`` to have the rest of it. Filtering needs no code of its own here: it
+is `strategies.Filtering` with an explicit threshold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from strategies import Filtering, Weighting
+from strategies.gramian import squared_distances
+from strategies.updates import FloatArray
+from strategies.weightings.multi_krum import krum_scores
+from strategies.weightings.parts.spectrum import top_direction
+
+
+def published_threshold(sigma: float, expansion: float) -> float:
+    """Return the covariance norm at which the authors' code stops: ``sqrt(expansion) sigma``."""
+    return float(np.sqrt(expansion) * sigma)
+
+
+def published_filtering(epsilon: float, sigma: float = 1e-5, expansion: float = 20) -> Filtering:
+    """Return Filtering with the threshold of the authors' code."""
+    return Filtering(epsilon=epsilon, xi=published_threshold(sigma, expansion))
+
+
+@dataclass(frozen=True)
+class PublishedNoRegret(Weighting):
+    """No-Regret as the authors' code computes it.
+
+    Parameters
+    ----------
+    epsilon : float
+        The assumed fraction of malicious clients.
+    sigma, expansion : float
+        The threshold is ``sqrt(expansion) sigma``.
+    """
+
+    epsilon: float = 0.2
+    sigma: float = 1e-5
+    expansion: float = 20
+
+    def __call__(self, gramian: FloatArray) -> FloatArray:
+        """Return the weights, zero for the updates that the Krum scores dropped."""
+        distances = squared_distances(gramian)
+        dropped = int(np.ceil(self.epsilon * len(gramian)))
+        scores = krum_scores(np.sqrt(distances), dropped)
+        kept = np.sort(np.argsort(scores, kind="stable")[: len(gramian) - dropped])
+        inner, diameter = gramian[np.ix_(kept, kept)], distances[np.ix_(kept, kept)].max()
+        m = len(kept)
+        q, cap = np.ones(m), 1 / ((1 - self.epsilon) * m)
+        for _ in range(int(2 * self.epsilon * m)):
+            eigenvalue, quasi_gradients, _ = top_direction(inner, q / q.sum())
+            if eigenvalue <= published_threshold(self.sigma, self.expansion):
+                break
+            q = _force_to_cap(q * (1 - 0.5 * quasi_gradients / diameter), cap)
+        weights = np.zeros(len(gramian))
+        weights[kept] = q / q.sum()
+        return weights
+
+
+@dataclass(frozen=True)
+class PublishedKrum(Weighting):
+    """Krum as the authors' code computes it: scores are sums of distances that are not squared.
+
+    Parameters
+    ----------
+    num_malicious : int
+        f; at least 0.
+    bucket_size : int
+        Updates that are averaged beforehand, in the order they come in (their ``mom_krum``, median of
+        means). 1: none.
+    """
+
+    num_malicious: int
+    bucket_size: int = 1
+
+    def __call__(self, gramian: FloatArray) -> FloatArray:
+        """Return the mean's weights of the selected bucket."""
+        bucket = np.arange(len(gramian)) // self.bucket_size
+        member = (np.arange(bucket[-1] + 1)[:, None] == bucket).astype(np.float64)
+        averaging = member / member.sum(axis=1, keepdims=True)
+        products = averaging @ gramian @ averaging.T
+        # Two nearest neighbours tie: symmetric to the last digit, so that the first one is taken.
+        distances = squared_distances((products + products.T) / 2)
+        scores = krum_scores(np.sqrt(distances), self.num_malicious)
+        weights: FloatArray = averaging[int(np.argmin(scores))]
+        return weights
+
+
+def _force_to_cap(weights: FloatArray, cap: float) -> FloatArray:
+    """Put the k >= 1 largest weights at the cap and scale the rest to sum to one.
+
+    Of all k that leave no scaled weight above the cap, the one of least ``KL(weights || result)``.
+    """
+    descending = np.argsort(weights, kind="stable")[::-1]
+    best, least = None, np.inf
+    for k in range(1, len(weights)):
+        left = 1 - k * cap
+        if left <= 0:
+            break
+        candidate = weights.copy()
+        candidate[descending[:k]] = cap
+        candidate[descending[k:]] *= left / weights[descending[k:]].sum()
+        if candidate[descending[k]] > cap:
+            continue
+        divergence = float(np.sum(weights * np.log(weights / candidate)))
+        if divergence < least:
+            best, least = candidate, divergence
+    if best is None:
+        raise ValueError(f"no weights of at most {cap} sum to one over {len(weights)} clients")
+    return best

@@ -1,0 +1,81 @@
+"""A local epoch: this project's training beside a bare loop and beside a quickstart's client.
+
+    python -m experiments.benchmarks.training_step [--repeats 15]
+
+One client of the paper's setting (600 images of MNIST, batches of 10, the paper's network) on one
+thread. The bare loop has its shuffled tensors at hand and does nothing but the steps, by PyTorch's fused
+SGD; the quickstart's client has torchvision's data set, transforms and a ``DataLoader``, and the network
+in PyTorch's usual memory format, or in this project's (channels last). Processor time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clients.local_training import LocalTraining, train
+from experiments.pages.markdown import markdown_table
+from pawbrofl_app.tasks.datasets import load_dataset
+from pawbrofl_app.tasks.networks import initial_model
+
+from .quickstart_client import BATCH_SIZE, LEARNING_RATE, loader_of, papers_network
+from .quickstart_client import train as train_as_quickstart
+from .timing import compare
+
+SAMPLES = 600
+
+
+def bare_epoch(model: nn.Module, inputs: Tensor, labels: Tensor) -> None:
+    """Take the steps of one epoch and do nothing else."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, fused=True)
+    for start in range(0, len(labels), BATCH_SIZE):
+        optimizer.zero_grad(set_to_none=True)
+        batch = slice(start, start + BATCH_SIZE)
+        functional.cross_entropy(model(inputs[batch]), labels[batch]).backward()
+        optimizer.step()
+
+
+def client_samples() -> tuple[Tensor, Tensor]:
+    """Return the images and labels of one client."""
+    part = load_dataset("mnist").train.select(torch.arange(SAMPLES))
+    return part.as_inputs(torch.device("cpu"))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--repeats", type=int, default=15)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    inputs, labels = client_samples()
+    loader = loader_of(range(SAMPLES))
+    training = LocalTraining(1, BATCH_SIZE, LEARNING_RATE)
+    model = initial_model(0)
+    ways: dict[str, Callable[[], object]] = {
+        "bare loop": lambda: bare_epoch(copy.deepcopy(model), inputs, labels),
+        "this project": lambda: train(
+            copy.deepcopy(model), inputs, labels, training, torch.Generator().manual_seed(0)
+        ),
+        "quickstart": lambda: train_as_quickstart(papers_network(), loader, 1),
+        "quickstart, channels last": lambda: train_as_quickstart(copy.deepcopy(model), loader, 1),
+    }
+    table = compare(ways, options.repeats, clock=time.process_time)
+    steps = SAMPLES / BATCH_SIZE
+    shown = table.reset_index(names="client").rename(columns={"ratio": "relative to the bare loop"})
+    shown.insert(1, "ms a step", 1e3 * shown["seconds"] / steps)
+    print(markdown_table(shown))
+    ratios = table["ratio"].to_dict()
+    print(
+        f"\na local epoch takes {ratios['this project']:.3f} x the bare loop's; "
+        f"a quickstart's takes {ratios['quickstart'] / ratios['this project']:.2f} x as long as it"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Studies: grids of runs, their runner, results and report."""

@@ -1,0 +1,107 @@
+"""What a study's finished cells recorded, as tables over all of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+
+import pandas as pd
+
+from pawbrofl_app.records.fairness import Fairness
+from pawbrofl_app.settings.run_config import RunConfig
+
+from .runner import CellFolder
+from .study import DEPARTURES
+
+FAIRNESS = tuple(field.name for field in fields(Fairness))
+"""What a run's summary holds of how honest clients are served, where clients evaluated."""
+
+MEASURES = (
+    "test_accuracy",
+    "attack_success_rate",
+    "largest_honest_gap",
+    "largest_gap",
+    "precision",
+    "recall",
+    "malicious_weight",
+    *FAIRNESS,
+)
+"""What a run's summary holds of its last round, and of the judgement over all rounds."""
+
+METHOD = "method"
+"""Column that names how a cell aggregates, as the paper's figures do."""
+
+
+COMPARED = frozenset({"attack", "aggregator", "performance-aware", "mu", "seed"})
+"""Settings that figures and verdicts compare; cells that differ in any other are not put together."""
+
+
+def finished_cells(folders: Sequence[CellFolder]) -> pd.DataFrame:
+    """Return one row for each finished cell: what varies, its seed, and its summary's measures.
+
+    Without measures of fairness where no clients evaluated.
+    """
+    rows = []
+    for folder in folders:
+        if folder.finished:
+            summary = json.loads((folder.path / "summary.json").read_text())
+            measures = {name: math.nan if summary[name] is None else summary[name] for name in MEASURES}
+            rows.append({**folder.cell.varied, "seed": folder.cell.config.seed, **measures})
+    cells = pd.DataFrame(rows)
+    unknown = [name for name in FAIRNESS if name in cells and cells[name].isna().all()]
+    return cells.drop(columns=unknown)
+
+
+def rounds_of(folders: Sequence[CellFolder]) -> pd.DataFrame:
+    """Return all rounds of all finished cells, each with its cell's settings and method.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``rounds.csv``; before them every setting under its name in the run config, and
+        ``method``.
+    """
+    tables = []
+    for folder in folders:
+        if folder.finished:
+            rounds = pd.read_csv(folder.path / "rounds.csv")
+            tables.append(pd.DataFrame(settings_of(folder), index=rounds.index).join(rounds))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def settings_of(folder: CellFolder) -> dict[str, str | int | float | bool]:
+    """Return all settings of a cell, under their names in the run config, and its method."""
+    others = {DEPARTURES: folder.cell.departures, METHOD: method_of(folder)}
+    return folder.cell.config.as_settings() | others
+
+
+def comparable(rounds: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield rounds of cells that differ in `COMPARED` only, and a name for each such part of a study.
+
+    Parameters
+    ----------
+    rounds : DataFrame
+        As `rounds_of` returns it.
+
+    Yields
+    ------
+    name : str
+        The data set, and every other setting that varies over the study with its value.
+    part : DataFrame
+    """
+    settings = [*(field.name.replace("_", "-") for field in fields(RunConfig)), DEPARTURES]
+    apart = [name for name in settings if name in rounds and name not in COMPARED]
+    varying = [name for name in apart if name != "dataset" and rounds[name].nunique() > 1]
+    for values, part in rounds.groupby(["dataset", *varying], sort=False):
+        given = [f"{name}={value}" for name, value in zip(varying, values[1:], strict=True)]
+        yield ", ".join([str(values[0]), *given]), part
+
+
+def method_of(folder: CellFolder) -> str:
+    """Return the paper's name for how a cell aggregates: vanilla FL, vanilla BRFL or PAwBRoFL."""
+    config = folder.cell.config
+    if not config.performance_aware:
+        return "vanilla FL" if config.aggregator == "mean" else "vanilla BRFL"
+    return f"PAwBRoFL mu={config.mu:g}"

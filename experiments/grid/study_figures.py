@@ -1,0 +1,210 @@
+"""Figures of a study: the paper's curves, fairness, and what the temperature trades for what.
+
+Drawn for light or dark pages. Lines are means over the seeds, bands reach from the smallest to the
+largest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from .results import METHOD, comparable
+
+ROWS = {
+    "test_accuracy": "test accuracy",
+    "attack_success_rate": "attack success rate",
+    "largest_gap": "largest gap, all clients",
+    "largest_honest_gap": "largest gap, honest clients",
+}
+FAIRNESS_ROWS = {
+    "honest_accuracy": "accuracy, mean client",
+    "worst_honest_accuracy": "accuracy, worst 10%",
+    "worst_honest_loss": "loss, worst 10%",
+    "honest_loss_variance": "variance of the loss",
+}
+"""Of honest clients, each on its own data."""
+DPI = 130
+MOST_COLUMNS = 8
+"""Attacks times weightings that a figure can hold and still be read."""
+
+
+def draw_study_figures(rounds: pd.DataFrame, folder: Path, dark: bool = False) -> list[Path]:
+    """Draw what a study's rounds allow, for each `comparable` part of it, and return the paths.
+
+    A part with more than `MOST_COLUMNS` combinations of attack and weighting is left out.
+
+    Parameters
+    ----------
+    rounds : DataFrame
+        As `study_records.rounds_of` returns it.
+    folder : Path
+        Where to; made if missing. ``<part>-curves.png``; where clients evaluated,
+        ``<part>-fairness.png``; where ``mu`` varies, ``<part>-trade-off.png``; with ``-dark`` before the
+        suffix for dark pages.
+    dark : bool
+        Light on dark, for dark pages.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    suffix = "-dark.png" if dark else ".png"
+    paths = []
+    with page_style(dark):
+        for name, part in comparable(rounds):
+            if len(columns_of(part)) > MOST_COLUMNS:
+                continue
+            figures = {"curves": curves(part)}
+            if "honest_loss" in part and part["honest_loss"].notna().any():
+                figures["fairness"] = curves(part[part["round"] > 0], FAIRNESS_ROWS)
+            if part.loc[part["performance-aware"], "mu"].nunique() > 1:
+                figures["trade-off"] = trade_off(part)
+            for kind, figure in figures.items():
+                paths.append(folder / f"{name.replace(', ', '-')}-{kind}{suffix}")
+                figure.savefig(paths[-1], dpi=DPI)
+                plt.close(figure)
+    return paths
+
+
+@contextlib.contextmanager
+def page_style(dark: bool) -> Iterator[None]:
+    """Draw as fits a light or a dark page."""
+    with plt.style.context("dark_background" if dark else "default"):
+        if dark:
+            plt.rcParams.update({"figure.facecolor": "#16181d", "axes.facecolor": "#16181d"})
+            plt.rcParams.update({"savefig.facecolor": "#16181d"})
+        yield
+
+
+def curves(rounds: pd.DataFrame, rows: Mapping[str, str] = ROWS) -> Figure:
+    """Draw the paper's figure: measures in rows, attack and robust weighting in columns.
+
+    Lines are the methods: vanilla FL (in every column of its attack), vanilla BRFL, and PAwBRoFL for
+    each mu.
+    """
+    methods = _in_order(rounds[METHOD])
+    colours = _colours(methods)
+
+    def draw(panel: Axes, attack: str, aggregator: str, measure: str) -> None:
+        vanilla = (rounds["aggregator"] == "mean") & ~rounds["performance-aware"]
+        part = rounds[(rounds["attack"] == attack) & (vanilla | (rounds["aggregator"] == aggregator))]
+        for method in methods:
+            _line(panel, part[part[METHOD] == method], "round", measure, method, colours)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+    return _grid_of_panels(rounds, "round", rows, draw)
+
+
+def trade_off(rounds: pd.DataFrame) -> Figure:
+    """Draw the last round's measures against mu, with vanilla BRFL as a dashed level beside."""
+    last = rounds[rounds["round"] == rounds["num-rounds"]]
+    colours = {"PAwBRoFL": "C0", "vanilla BRFL": "C1"}
+
+    def draw(panel: Axes, attack: str, aggregator: str, measure: str) -> None:
+        part = last[(last["attack"] == attack) & (last["aggregator"] == aggregator)]
+        tilted, plain = part[part["performance-aware"]], part[~part["performance-aware"]]
+        _line(panel, tilted, "mu", measure, "PAwBRoFL", colours, marker="o")
+        if len(plain):
+            level = plain[measure].mean()
+            panel.axhline(level, ls="--", color=colours["vanilla BRFL"], label="vanilla BRFL")
+        panel.set_xscale("log")
+
+    return _grid_of_panels(last, "mu", ROWS, draw)
+
+
+def _grid_of_panels(
+    rounds: pd.DataFrame,
+    x: str,
+    rows: Mapping[str, str],
+    draw: Callable[[Axes, str, str, str], None],
+) -> Figure:
+    """Draw a panel for each measure (rows) and each attack with each robust weighting (columns)."""
+    columns = columns_of(rounds)
+    figure, axes = plt.subplots(
+        len(rows),
+        len(columns),
+        figsize=(3.3 * len(columns) + 0.6, 2.3 * len(rows) + 0.6),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+        layout="constrained",
+    )
+    for column, (attack, aggregator) in enumerate(columns):
+        axes[0, column].set_title(f"{attack_name(attack)}, {aggregator}", fontsize=10)
+        axes[-1, column].set_xlabel(x)
+        for row, measure in enumerate(rows):
+            draw(axes[row, column], attack, aggregator, measure)
+            axes[row, column].grid(alpha=0.25)
+    for row, label in enumerate(rows.values()):
+        axes[row, 0].set_ylabel(label)
+    _legend(figure, axes[0])
+    return figure
+
+
+def _line(
+    axes: Axes,
+    part: pd.DataFrame,
+    x: str,
+    measure: str,
+    label: str,
+    colours: dict[str, str],
+    marker: str | None = None,
+) -> None:
+    if part[measure].notna().sum() == 0:
+        return
+    points = part.groupby(x)[measure].agg(["mean", "min", "max"]).dropna()
+    colour = colours[label]
+    axes.plot(points.index, points["mean"], color=colour, label=label, lw=1.6, marker=marker, ms=4)
+    axes.fill_between(points.index, points["min"], points["max"], color=colour, alpha=0.15, lw=0)
+
+
+def columns_of(rounds: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return each attack with each robust weighting, in the study's order."""
+    columns = []
+    for attack in _in_order(rounds["attack"]):
+        names = _in_order(rounds.loc[rounds["attack"] == attack, "aggregator"])
+        columns += [(attack, name) for name in names if name != "mean"] or [(attack, "mean")]
+    return columns
+
+
+def _in_order(values: pd.Series) -> list[str]:
+    return [str(value) for value in values.drop_duplicates()]
+
+
+def attack_name(attack: str) -> str:
+    """Return what an attack is called in titles."""
+    return "no attack" if attack == "none" else attack
+
+
+def _colours(methods: Sequence[str]) -> dict[str, str]:
+    fixed = {"vanilla FL": "#4c72b0", "vanilla BRFL": "0.5"}
+    tilted = [method for method in methods if method not in fixed]
+    ramp = mpl.colormaps["plasma"](np.linspace(0.35, 0.85, max(len(tilted), 1)))
+    chosen = {m: mpl.colors.to_hex(c) for m, c in zip(tilted, ramp, strict=False)}
+    return {method: fixed.get(method, chosen.get(method, "C0")) for method in methods}
+
+
+def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
+    entries: dict[str, Artist] = {}
+    for panel in axes:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    figure.legend(
+        list(entries.values()),
+        list(entries),
+        loc="outside lower center",
+        ncols=min(len(entries), 4),
+        fontsize=9,
+        frameon=False,
+    )

@@ -1,0 +1,1 @@
+"""Pages of the documentation whose tables and figures are made by commands."""

@@ -1,0 +1,61 @@
+"""What false reports do to the model, with reports bounded and as printed in the paper.
+
+    python -m experiments.pages.false_report_effects
+
+Runs what is not finished of the study ``false-reports`` and writes into ``--out``:
+``false_reports.csv``, one row a run. Where ``--out`` holds ``performance_reports.md``, its table is made
+anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from .markdown import markdown_table
+from .page import run_for_page, write_part
+
+STUDY = "false-reports"
+NO_TILT, BOUNDED, AS_PRINTED = "no tilt", "bounded", "as printed"
+MEASURES = {
+    "test_accuracy": "accuracy",
+    "attack_success_rate": "attack success",
+    "malicious_weight": "malicious weight",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the study and write its results; 0 if every run finished."""
+    run = run_for_page(STUDY, "false_reports.csv", __doc__, arguments)
+    if (run.out / "performance_reports.md").is_file():
+        write_part(run.out / "performance_reports.md", "false reports", report_table(run.cells))
+    return run.status
+
+
+def report_table(cells: pd.DataFrame) -> str:
+    """Return mean and standard deviation over the seeds, bounded beside as printed, as Markdown."""
+    split = cells["attack"].str.extract(r"^(?P<update>.+?)(?:\+(?P<report>[a-z]+)-report)?$")
+    named = cells.assign(update=split["update"], report=split["report"].fillna("(no tilt)"))
+    bounds = named["bound-reports"].map({True: BOUNDED, False: AS_PRINTED})
+    named["tilt"] = bounds.where(named["performance-aware"], NO_TILT)
+    rows = []
+    for (aggregator, update, report), part in named.groupby(
+        ["aggregator", "update", "report"], sort=False
+    ):
+        row = {"aggregator": aggregator, "update": update, "report": report}
+        for measure, title in MEASURES.items():
+            for tilt in (BOUNDED, AS_PRINTED):
+                chosen = part[part["tilt"].isin([tilt, NO_TILT])]
+                row[f"{title}, {tilt}"] = _mean_and_spread(chosen[measure])
+        rows.append(row)
+    return markdown_table(pd.DataFrame(rows))
+
+
+def _mean_and_spread(values: pd.Series) -> str:
+    spread = f" ± {values.std():.3f}" if len(values) > 1 else ""
+    return f"{values.mean():.3f}{spread}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,143 @@
+"""Does the tilt turn the aggregate away from what honest clients want? Cosines, for every attack.
+
+    python -m experiments.pages.tilt_direction
+
+Honest training on digits gives a global model for every round. In each round all clients send what they
+would, the malicious ones attack, and No-Regret aggregates the same updates four ways: without a tilt,
+with the bounded tilt, with equation (8) as printed, and with the bounded tilt on honest reports. The
+table shows the mean cosine to the honest clients' mean update, and the malicious clients' mean share of
+the final weights. It goes into docs/performance_reports.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clients.malicious import MaliciousClient
+from clients.model_arrays import arrays_of
+from pawbrofl_app.client_app import client_of, honest_client
+from pawbrofl_app.command import default_settings
+from pawbrofl_app.roles import malicious_clients
+from pawbrofl_app.settings.run_config import RunConfig
+from pawbrofl_app.tasks.devices import compute_reproducibly
+from pawbrofl_app.tasks.networks import initial_model
+from strategies import Aggregation, PerformanceAware, aggregate
+from strategies.weightings import weighting_named
+
+from .markdown import markdown_table
+from .page import DOCS, write_part
+
+SETTINGS = {
+    "aggregator": "no-regret",
+    "network": "perceptron",
+    "local-epochs": 1,
+    "batch-size": 4,
+    "num-rounds": 12,
+}
+ATTACKS = (
+    "label-flip",
+    "dba",
+    "stealthy-dba",
+    "ipm",
+    "alie",
+    "min-max",
+    "mimic",
+)
+REPORTS = ("", "+inflated-report", "+colluding-report")
+Update = list[np.ndarray[Any, Any]]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print the table and write it into the page."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--malicious-fraction", type=float, default=0.2)
+    parser.add_argument("--mu", type=float, help="default: the run's own, 1 / clients")
+    parser.add_argument("--print-only", action="store_true", help="leave the page as it is")
+    options = parser.parse_args(arguments)
+    logging.disable(logging.INFO)
+    compute_reproducibly()
+    settings = default_settings() | SETTINGS | {"epsilon": options.malicious_fraction}
+    settings |= {"malicious-fraction": options.malicious_fraction}
+    if options.mu:
+        settings["mu"] = options.mu
+    models = honest_models(RunConfig.parse(settings | {"attack": "none"}))
+    rows = [
+        {"attack": attack + report}
+        | measure(RunConfig.parse(settings | {"attack": attack + report}), models)
+        for attack in ATTACKS
+        for report in REPORTS
+    ]
+    table = markdown_table(pd.DataFrame(rows))
+    print(table)
+    if not options.print_only:
+        write_part(DOCS / "performance_reports.md", "direction", table)
+
+
+def honest_models(config: RunConfig) -> list[Update]:
+    """Return the global model at the start of every round of training without malicious clients."""
+    models = [arrays_of(initial_model(config.seed, config.network))]
+    clients = [honest_client(config, client) for client in range(config.num_clients)]
+    for server_round in range(1, config.num_rounds):
+        trained = [client.honest_training(models[-1], server_round)[0] for client in clients]
+        models.append([np.mean(arrays, axis=0) for arrays in zip(*trained, strict=True)])
+    return models
+
+
+def measure(config: RunConfig, models: Sequence[Update]) -> dict[str, float]:
+    """Return mean cosines and weight shares over the rounds of one attack."""
+    rows = []
+    for server_round, model in enumerate(models, start=1):
+        updates, gaps, honest_gaps = replies(config, model, server_round)
+        malicious = malicious_clients(config)
+        honest = [client for client in range(config.num_clients) if client not in malicious]
+        target = updates[honest].mean(axis=0)
+        weighting = weighting_named(config.aggregator, epsilon=config.epsilon)
+        bounded = PerformanceAware(config.mu, config.epsilon)
+        aggregations = {
+            "no tilt": aggregate(updates, weighting),
+            "bounded": aggregate(updates, weighting, gaps, bounded),
+            "as printed": aggregate(updates, weighting, gaps, replace(bounded, bound_reports=False)),
+            "honest reports": aggregate(updates, weighting, honest_gaps, bounded),
+        }
+        rows.append(_row(aggregations, target, malicious))
+    return dict(pd.DataFrame(rows).mean())
+
+
+def _row(
+    aggregations: dict[str, Aggregation], target: np.ndarray[Any, Any], malicious: list[int]
+) -> dict[str, float]:
+    row = {}
+    for name, aggregation in aggregations.items():
+        lengths = np.linalg.norm(aggregation.mean) * np.linalg.norm(target)
+        row[f"cosine, {name}"] = float(aggregation.mean @ target / lengths)
+    for name, aggregation in aggregations.items():
+        row[f"share, {name}"] = float(aggregation.weights[malicious].sum() / aggregation.weights.sum())
+    return row
+
+
+def replies(
+    config: RunConfig, model: Update, server_round: int
+) -> tuple[np.ndarray[Any, Any], list[float], list[float]]:
+    """Return what all clients send: updates (m, d), reported gaps, and the gaps of honest training."""
+    updates, gaps, honest_gaps = [], [], []
+    for number in range(config.num_clients):
+        client = client_of(config, number)
+        sent, _, metrics = client.fit(model, {"server_round": server_round})
+        updates.append(np.concatenate([(a - b).ravel() for a, b in zip(model, sent, strict=True)]))
+        gaps.append(float(metrics["loss_gap"]))
+        honest_gap = gaps[-1]
+        if isinstance(client, MaliciousClient):
+            honest_gap = client.honest_training(model, server_round)[1].loss_gap
+        honest_gaps.append(honest_gap)
+    return np.stack(updates), gaps, honest_gaps
+
+
+if __name__ == "__main__":
+    main()

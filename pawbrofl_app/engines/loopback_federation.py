@@ -1,0 +1,156 @@
+"""``pawbrofl federation``: a real federation on this machine, with TLS and SuperNode authentication.
+
+One SuperLink and one SuperNode for each client, as they would run on machines of their own: each a
+program, each SuperNode with a key that was registered before. The app is submitted as it would be from
+elsewhere, and everything is stopped when the run ends, fails or is interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import tomli_w
+
+from deployment.certificates import make_server_certificate, make_supernode_key
+from pawbrofl_app.engines.flower_programs import (
+    CONNECTION,
+    LOOPBACK,
+    Program,
+    flower_environment,
+    free_port,
+    installed_program,
+    is_healthy,
+    stopped_by_signals,
+    write_connection,
+)
+from pawbrofl_app.roles import malicious_clients
+from pawbrofl_app.settings.run_config import RunConfig
+
+APP_FOLDER = Path(__file__).resolve().parents[2]
+
+
+class LoopbackFederation(contextlib.ExitStack):
+    """A SuperLink and its SuperNodes; a context manager at whose end all of them are stopped.
+
+    Parameters
+    ----------
+    folder : Path
+        Keys, certificates, Flower's state and all logs go there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.environment = flower_environment(folder)
+        self.address = f"{LOOPBACK}:{free_port()}"
+        self.supernodes: dict[str, Program] = {}
+
+    def start_superlink(self) -> None:
+        """Make the certificates and start the SuperLink.
+
+        Raises
+        ------
+        RuntimeError
+            Where it does not come up.
+        """
+        make_server_certificate(self.folder, [LOOPBACK, "localhost"])
+        certificates = ["--ssl-certfile", str(self.folder / "superlink.crt")]
+        certificates += ["--ssl-keyfile", str(self.folder / "superlink.key")]
+        certificates += ["--ssl-ca-certfile", str(self.folder / "ca.crt")]
+        host, port = self.address.split(":")
+        command = [installed_program("flower-superlink"), "--enable-supernode-auth", *certificates]
+        superlink = self._start([*command, "--host", host, "--port", port], "superlink")
+        trust = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))
+        superlink.wait_until(lambda: is_healthy(f"https://{self.address}", trust))
+        root = str(self.folder / "ca.crt")
+        write_connection(self.folder, {"address": self.address, "root-certificates": root})
+
+    def register_supernode(self, name: str) -> None:
+        """Make a key for a SuperNode and register it, as an operator does for every new site.
+
+        Raises
+        ------
+        RuntimeError
+            Where the SuperLink refuses.
+        """
+        public = make_supernode_key(self.folder, name)
+        done = self.flwr("supernode", "register", str(public), CONNECTION)
+        if done.returncode:
+            raise RuntimeError(f"{name} could not be registered:\n{done.stdout}{done.stderr}")
+
+    def start_supernode(self, name: str, node_config: str) -> Program:
+        """Start a SuperNode with the key that was made under its name."""
+        command = [installed_program("flower-supernode"), "--superlink", self.address]
+        command += ["--root-certificates", str(self.folder / "ca.crt")]
+        command += ["--auth-supernode-private-key", str(self.folder / f"{name}.key")]
+        command += ["--node-config", node_config, "--port", str(free_port())]
+        self.supernodes[name] = self._start(command, name)
+        return self.supernodes[name]
+
+    def flwr(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a ``flwr`` command against this federation to its end."""
+        command = [installed_program("flwr"), *arguments]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+
+    def run_app(self, config: RunConfig) -> subprocess.Popen[str]:
+        """Submit the app and return the process that streams its log."""
+        run_config = self.folder / "run_config.toml"
+        run_config.write_text(tomli_w.dumps(config.as_settings()))
+        command = [installed_program("flwr"), "run", str(APP_FOLDER), CONNECTION, "--stream"]
+        command += ["--run-config", str(run_config)]
+        streaming = subprocess.Popen(
+            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        self.callback(_end, streaming)
+        return streaming
+
+    def _start(self, command: list[str], name: str) -> Program:
+        program = Program.start(command, self.environment, self.folder / f"{name}.log")
+        self.callback(program.stop)
+        return program
+
+
+def node_config(config: RunConfig, client: int) -> str:
+    """Return what a client's SuperNode is told: its number, how many there are, and its role."""
+    malicious = str(client in malicious_clients(config)).lower()
+    return f"partition-id={client} num-partitions={config.num_clients} malicious={malicious}"
+
+
+def run_federation(config: RunConfig) -> int:
+    """Run the app once on a federation of its own and return 0 if it finished."""
+    with (
+        tempfile.TemporaryDirectory(prefix="pawbrofl-federation-") as folder,
+        stopped_by_signals(),
+        LoopbackFederation(Path(folder)) as federation,
+    ):
+        try:
+            _start_all(federation, config)
+        except RuntimeError as problem:
+            print(f"error: {problem}", file=sys.stderr)
+            return 1
+        streaming = federation.run_app(config)
+        for line in streaming.stdout or ():
+            print(line, end="", flush=True)
+    return 0 if (Path(config.results_dir) / "summary.json").is_file() else 1
+
+
+def _start_all(federation: LoopbackFederation, config: RunConfig) -> None:
+    federation.start_superlink()
+    print(f"SuperLink at https://{federation.address}, logs in {federation.folder}", flush=True)
+    for client in range(config.num_clients):
+        name, told = f"supernode-{client}", node_config(config, client)
+        federation.register_supernode(name)
+        federation.start_supernode(name, told)
+        print(f"{name}: registered and started with {told}", flush=True)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    if process.stdout:
+        process.stdout.close()

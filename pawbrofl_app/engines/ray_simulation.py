@@ -1,0 +1,82 @@
+"""One run under Flower's Ray engine, with a SuperLink of its own on loopback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import tomli_w
+
+from ..settings.run_config import RunConfig
+from .flower_programs import (
+    CONNECTION,
+    flower_environment,
+    installed_program,
+    local_superlink,
+    stopped_by_signals,
+)
+from .machine import ActorMemory, ClientResources, Machine
+
+APP_FOLDER = Path(__file__).resolve().parents[2]
+
+
+def federation_settings(
+    config: RunConfig, num_cpus: int | None, num_gpus: float | None, *, on_cluster: bool
+) -> dict[str, int | float]:
+    """Return Flower's settings of a simulation, chosen from the machine where they are not given.
+
+    On a Ray cluster that runs already, the machine is not ours to divide: a processor for each client.
+    """
+    if on_cluster:
+        chosen, limit = ClientResources(1, 0.0, 0), {}
+    else:
+        machine = Machine.this()
+        chosen = ClientResources.on(machine, config.num_fit_clients, config.device)
+        limit = {"init-args-num-cpus": machine.processors}
+        if num_cpus is None and num_gpus is None:
+            print(chosen)
+    return {
+        "num-supernodes": config.num_clients,
+        "client-resources-num-cpus": chosen.num_cpus if num_cpus is None else num_cpus,
+        "client-resources-num-gpus": chosen.num_gpus if num_gpus is None else num_gpus,
+    } | limit
+
+
+def simulate(config: RunConfig, num_cpus: int | None = None, num_gpus: float | None = None) -> int:
+    """Simulate one run under Ray and return 0 if it finished.
+
+    Parameters
+    ----------
+    config : RunConfig
+    num_cpus, num_gpus : int, float, optional
+        What each client that trains has for itself; a fraction of a GPU may be shared. By default what
+        suits the machine, and on a Ray cluster (``RAY_ADDRESS``) a processor.
+    """
+    on_cluster = bool(os.environ.get("RAY_ADDRESS"))
+    resources = federation_settings(config, num_cpus, num_gpus, on_cluster=on_cluster)
+    with tempfile.TemporaryDirectory(prefix="pawbrofl-") as home:
+        run_config = Path(home) / "run_config.toml"
+        run_config.write_text(tomli_w.dumps(config.as_settings()))
+        environment = flower_environment(Path(home))
+        command = [
+            installed_program("flwr"),
+            "run",
+            str(APP_FOLDER),
+            CONNECTION,
+            "--stream",
+            "--run-config",
+            str(run_config),
+            "--federation-config",
+            " ".join(f"{name}={value}" for name, value in resources.items()),
+        ]
+        with stopped_by_signals(), local_superlink(Path(home), environment), ActorMemory() as memory:
+            subprocess.run(command, env=environment, check=False)
+    if not on_cluster:
+        print(memory)
+    finished = (Path(config.results_dir) / "summary.json").is_file()
+    if not finished:
+        print("error: the run did not finish; the log above says why", file=sys.stderr)
+    return 0 if finished else 1

@@ -1,0 +1,97 @@
+"""TensorBoard event files of a run: every measure of ``rounds.csv`` as a curve, while the run goes on.
+
+TensorBoard is not among the app's requirements; `check_installed` says so before the first round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from logging import ERROR
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flwr.common.logger import log
+
+from ..settings.run_config import InvalidSetting
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+FOLDER = "tensorboard"
+GROUPS = {
+    "test_": "test",
+    "attack_": "test",
+    "largest_": "optimality gap",
+    "honest_": "own data",
+    "worst_": "own data",
+}
+OTHERS = "time"
+
+
+def check_installed() -> None:
+    """Check that event files can be written.
+
+    Raises
+    ------
+    InvalidSetting
+        Where TensorBoard is not installed.
+    """
+    if find_spec("tensorboard") is None:
+        raise InvalidSetting(
+            "tensorboard must be false where the package of that name is not installed, got True; "
+            "to install it in a clone of this project: pip install -e '.[tensorboard]'"
+        )
+
+
+class TensorBoardEvents:
+    """Writes the event files of one run.
+
+    What the disk does not take is logged and missing there; the run goes on. Of what an interrupted run
+    wrote, TensorBoard shows only what comes before the first round of the one that resumes it.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's results folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._writer: SummaryWriter | None = None
+        self._folder = folder / FOLDER
+
+    def add_round(self, row: Mapping[str, float]) -> None:
+        """Write a row of ``rounds.csv``, apart from what is NaN."""
+        server_round = int(row["round"])
+        try:
+            writer = self._open(server_round)
+            for name, value in row.items():
+                if name != "round" and value == value:
+                    writer.add_scalar(tag_of(name), value, server_round)
+            writer.flush()
+        except OSError as problem:
+            self._report(problem)
+
+    def close(self) -> None:
+        """Write what is still held back."""
+        if self._writer is not None:
+            try:
+                self._writer.close()
+            except OSError as problem:
+                self._report(problem)
+
+    def _open(self, first_round: int) -> SummaryWriter:
+        if self._writer is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(self._folder), purge_step=first_round)
+        return self._writer
+
+    def _report(self, problem: OSError) -> None:
+        log(ERROR, "%s cannot be written to: %s", self._folder, problem)
+
+
+def tag_of(name: str) -> str:
+    """Return the tag, with its group, that a column of ``rounds.csv`` has in TensorBoard."""
+    group = next((group for start, group in GROUPS.items() if name.startswith(start)), OTHERS)
+    return f"{group}/{name}"

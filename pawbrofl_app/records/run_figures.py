@@ -1,0 +1,106 @@
+"""Figures of one run: the paper's three curves, fairness, and who counted how much in every round."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+MALICIOUS_COLOUR = "#c1272d"
+DPI = 150
+
+
+def draw_figures(rounds: pd.DataFrame, clients: pd.DataFrame, folder: Path) -> list[Path]:
+    """Draw the figures of a run's records into a folder and return their paths.
+
+    ``accuracy.png``, ``attack_success_rate.png``, ``largest_gap.png``, ``weights.png``; and, where
+    clients evaluated, ``fairness.png``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = {
+        "accuracy.png": _curves(rounds, {"test_accuracy": ""}, "test accuracy", top=1),
+        "attack_success_rate.png": _curves(
+            rounds, {"attack_success_rate": ""}, "attack success rate", top=1
+        ),
+        "largest_gap.png": _curves(
+            rounds.dropna(subset=["largest_gap"]),
+            {"largest_gap": "all clients", "largest_honest_gap": "honest clients"},
+            "largest optimality gap (loss)",
+        ),
+        "weights.png": _weights(clients),
+    }
+    if rounds["honest_loss"].notna().any():
+        figures["fairness.png"] = _fairness(rounds.dropna(subset=["honest_loss"]))
+    for name, figure in figures.items():
+        figure.savefig(folder / name, dpi=DPI)
+        plt.close(figure)
+    return [folder / name for name in figures]
+
+
+def _curves(
+    rounds: pd.DataFrame, columns: dict[str, str], label: str, top: float | None = None
+) -> Figure:
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    _draw_curves(axes, rounds, columns, label, top)
+    return figure
+
+
+def _fairness(rounds: pd.DataFrame) -> Figure:
+    """Draw how evenly the model serves honest clients: accuracy, loss and the loss's variance."""
+    figure, (accuracy, loss, variance) = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+    names = {"honest_accuracy": "mean", "worst_honest_accuracy": "worst 10%"}
+    _draw_curves(accuracy, rounds, names, "accuracy", top=1)
+    names = {"honest_loss": "mean", "worst_honest_loss": "worst 10%"}
+    _draw_curves(loss, rounds, names, "loss")
+    _draw_curves(variance, rounds, {"honest_loss_variance": ""}, "variance of the loss")
+    figure.suptitle("honest clients, each on its own training data", fontsize=11)
+    return figure
+
+
+def _draw_curves(
+    axes: Axes, rounds: pd.DataFrame, columns: dict[str, str], label: str, top: float | None = None
+) -> None:
+    for style, (column, name) in zip(("o-", "s--"), columns.items(), strict=False):
+        axes.plot(rounds["round"], rounds[column], style, markersize=4, label=name or None)
+    axes.set(xlabel="round", ylabel=label)
+    if top is None:
+        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    else:
+        axes.set_ylim(-0.02 * top, 1.02 * top)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    if any(columns.values()):
+        axes.legend()
+
+
+def _weights(clients: pd.DataFrame) -> Figure:
+    table = clients.pivot_table(index="client", columns="round", values="weight")
+    table = table.loc[sorted(table.index, key=lambda name: (len(name), name))]
+    malicious = set(clients["client"][clients["truly_malicious"]])
+    height = min(max(3.0, 0.22 * len(table) + 1.2), 14.0)
+    figure, axes = plt.subplots(figsize=(7, height), layout="constrained")
+    image = axes.imshow(table.to_numpy(), aspect="auto", interpolation="nearest", cmap="viridis", vmin=0)
+    figure.colorbar(image, label="final weight of the client's update")
+    font = 8 if len(table) <= 50 else 4.5
+    axes.set_yticks(np.arange(len(table)), list(table.index), fontsize=font)
+    for tick, name in zip(axes.get_yticklabels(), table.index, strict=True):
+        if name in malicious:
+            tick.set(color=MALICIOUS_COLOUR, fontweight="bold")
+    for row, name in enumerate(table.index):
+        if name in malicious:
+            axes.axhspan(row - 0.5, row + 0.5, fill=False, edgecolor=MALICIOUS_COLOUR, lw=1.2)
+    rounds = list(table.columns)
+    step = max(1, len(rounds) // 12)
+    axes.set_xticks(np.arange(0, len(rounds), step), rounds[::step])
+    marked = "; malicious clients framed" if malicious else ""
+    axes.set(xlabel="round", ylabel="client", title=f"final weights{marked}")
+    return figure

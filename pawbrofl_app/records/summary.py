@@ -1,0 +1,112 @@
+"""A run in a few lines: what the final model achieves, and who was judged malicious against who was."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import pandas as pd
+
+from ..settings.run_config import RunConfig
+from .fairness import Fairness
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What to compare runs by.
+
+    Attributes
+    ----------
+    test_accuracy, attack_success_rate : float
+        Of the final model.
+    largest_gap, largest_honest_gap : float
+        Largest reported optimality gap of the last round, over all and over honest clients.
+    malicious, judged_malicious : list of str
+        Who was malicious, and who was judged so in the last round.
+    precision, recall : float
+        Of that judgement over all clients and rounds; NaN where nobody was judged or was malicious.
+    malicious_weight : float
+        The malicious clients' share of the final weights, on average over the rounds; NaN where the
+        aggregation knows no weights.
+    fairness : Fairness
+        What the final model achieves on honest clients' own data; NaN where they were not asked.
+    """
+
+    test_accuracy: float
+    attack_success_rate: float
+    largest_gap: float
+    largest_honest_gap: float
+    malicious: list[str]
+    judged_malicious: list[str]
+    precision: float
+    recall: float
+    malicious_weight: float
+    fairness: Fairness
+
+    @classmethod
+    def of(cls, rounds: pd.DataFrame, clients: pd.DataFrame, malicious: list[int]) -> RunSummary:
+        """Summarise what `RunRecords` holds."""
+        last = rounds.iloc[-1]
+        final = clients[clients["round"] == clients["round"].max()]
+        judged, truly = clients["judged_malicious"], clients["truly_malicious"]
+        hits = float((judged & truly).sum())
+        return cls(
+            test_accuracy=float(last["test_accuracy"]),
+            attack_success_rate=float(last["attack_success_rate"]),
+            largest_gap=float(last["largest_gap"]),
+            largest_honest_gap=float(last["largest_honest_gap"]),
+            malicious=[str(client) for client in malicious],
+            judged_malicious=[str(client) for client in final["client"][final["judged_malicious"]]],
+            precision=hits / float(judged.sum()) if judged.any() else float("nan"),
+            recall=hits / float(truly.sum()) if truly.any() else float("nan"),
+            malicious_weight=_malicious_weight(clients),
+            fairness=Fairness(**{field.name: float(last[field.name]) for field in fields(Fairness)}),
+        )
+
+    def to_json(self) -> str:
+        """Return the summary as JSON, the measures of fairness beside the others, null where unknown."""
+        content = asdict(self)
+        fairness = content.pop("fairness")
+        known = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in (content | fairness).items()
+        }
+        return json.dumps(known, indent=2, allow_nan=False) + "\n"
+
+    def lines(self, config: RunConfig, folder: Path) -> list[str]:
+        """Return the summary as lines for the log."""
+        tilt = f"tilt mu {config.mu:g}" if config.performance_aware else "no tilt"
+        found = ", ".join(self.judged_malicious) or "nobody"
+        truth = ", ".join(self.malicious) or "nobody"
+        return [
+            f"{config.dataset}, {config.num_clients} clients, {config.num_rounds} rounds, attack "
+            f"{config.attack}, {config.aggregator}, {tilt}, seed {config.seed}",
+            f"test accuracy          {self.test_accuracy:.4f}",
+            f"attack success rate    {self.attack_success_rate:.4f}",
+            f"largest optimality gap {self.largest_gap:.4f} (honest clients: "
+            f"{self.largest_honest_gap:.4f})",
+            f"malicious clients      {truth}",
+            f"judged malicious       {found} (last round); over all rounds precision "
+            f"{self.precision:.2f}, recall {self.recall:.2f}",
+            f"malicious weight       {self.malicious_weight:.4f} of the final weights, over all rounds",
+            *self._fairness_lines(),
+            f"results are in         {folder}",
+        ]
+
+    def _fairness_lines(self) -> list[str]:
+        fairness = self.fairness
+        if math.isnan(fairness.honest_accuracy):
+            return []
+        return [
+            f"honest clients         accuracy {fairness.honest_accuracy:.4f}, worst 10% of them "
+            f"{fairness.worst_honest_accuracy:.4f}; loss {fairness.honest_loss:.4f}, worst 10% "
+            f"{fairness.worst_honest_loss:.4f} (on their own data)"
+        ]
+
+
+def _malicious_weight(clients: pd.DataFrame) -> float:
+    weights = clients["weight"].groupby(clients["round"]).sum(min_count=1)
+    malicious = clients["weight"].where(clients["truly_malicious"], 0.0).where(clients["weight"].notna())
+    return float((malicious.groupby(clients["round"]).sum(min_count=1) / weights).mean())

@@ -1,0 +1,81 @@
+"""Which clients are malicious, what each of them does, and what they know of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from attacks import NO_ATTACK, Attack, BackdoorTrigger, CombinedAttack
+from attacks.backdoors.distributed import LocalPattern
+from attacks.backdoors.erased_corner import CornerTrigger, ErasedCorner
+from clients.collusion import Collusion
+from clients.honest import HonestClient
+
+from .settings.node_config import Site
+from .settings.run_config import InvalidSetting, RunConfig
+
+
+def malicious_clients(config: RunConfig) -> list[int]:
+    """Return the numbers of the malicious clients, ascending; a draw that the run's seed fixes."""
+    random = np.random.default_rng([config.seed, config.num_clients, config.num_malicious])
+    chosen = random.choice(config.num_clients, size=config.num_malicious, replace=False)
+    return sorted(int(client) for client in chosen)
+
+
+def attack_of(config: RunConfig, site: Site) -> Attack | None:
+    """Return the attack of one client, or None for an honest one.
+
+    Raises
+    ------
+    InvalidSetting
+        Where a node config says malicious, but the run has no attack.
+    """
+    if not site.attacks(drawn=site.partition_id in malicious_clients(config)):
+        return None
+    if config.attack == NO_ATTACK:
+        raise InvalidSetting("attack must name one where a node config says malicious, got 'none'")
+    return config.attack_of(_attackers(config, site.partition_id).index(site.partition_id))
+
+
+def _attackers(config: RunConfig, partition_id: int) -> list[int]:
+    """Return the malicious clients, this one among them though its node config alone may say so."""
+    return sorted({*malicious_clients(config), partition_id})
+
+
+def collusion_of(
+    config: RunConfig, partition_id: int, honest_client: Callable[[int], HonestClient]
+) -> Collusion:
+    """Return what a malicious client knows of the others.
+
+    Parameters
+    ----------
+    config : RunConfig
+    partition_id : int
+        Of a malicious client.
+    honest_client : callable
+        Returns any client, by its number, as it would be if it were honest.
+    """
+    malicious = _attackers(config, partition_id)
+    known = malicious
+    if config.omniscient_attackers:
+        known = [client for client in range(config.num_clients) if client not in malicious]
+
+    def known_clients() -> Sequence[HonestClient]:
+        return [honest_client(client) for client in known]
+
+    return Collusion(malicious.index(partition_id), len(malicious), config.num_clients, known_clients)
+
+
+def evaluated_backdoor(config: RunConfig) -> tuple[BackdoorTrigger | CornerTrigger, int]:
+    """Return the trigger and the target class by which the attack's success is measured.
+
+    Those of the first backdoor among the attacks; without any, those of the settings, which nobody
+    trains, for comparison.
+    """
+    if config.attack != NO_ATTACK:
+        attack = config.attack_of(0)
+        for one in attack.attacks if isinstance(attack, CombinedAttack) else (attack,):
+            if isinstance(one, LocalPattern | ErasedCorner):
+                return one.trigger, one.target
+    return config.trigger, config.target_label

@@ -1,0 +1,1 @@
+"""The round loop: sampling, messages, failures, evaluation at clients, progress."""

@@ -1,0 +1,136 @@
+"""What clients say of the global model on their own data.
+
+Nothing of it can be trusted, and nothing of it is aggregated: it goes into the records alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from logging import INFO, WARNING
+from typing import Any
+
+from flwr.common import EvaluateIns, EvaluateRes
+from flwr.common.logger import log
+from flwr.server.client_proxy import ClientProxy
+from flwr.server.server import evaluate_clients
+
+from strategies.replies.client_replies import finite_number
+
+from .client_failures import ClientFailure, NamedClient
+from .client_sampling import CLIENT_ID_KEY
+
+CLIENTS_AT_ONCE = 128
+
+
+@dataclass(frozen=True)
+class ClientEvaluation:
+    """One client's evaluation of the global model.
+
+    Attributes
+    ----------
+    client : str
+        The number that it gives itself, or else its node id.
+    loss, accuracy : float
+        On its own training data; NaN where the reply is left out.
+    num_examples : int
+        As reported; 0 where that is no whole number.
+    left_out : str
+        Why the reply tells nothing; empty where it does.
+    """
+
+    client: str
+    loss: float
+    accuracy: float
+    num_examples: int
+    left_out: str = ""
+
+
+def ask_for_evaluations(
+    server_round: int,
+    instructions: Sequence[tuple[ClientProxy, EvaluateIns]],
+    timeout: float | None,
+    name_of: Callable[[str], str],
+) -> list[ClientEvaluation]:
+    """Have clients evaluate, and return what they say, in an order that arrival has no part in.
+
+    Parameters
+    ----------
+    server_round : int
+    instructions : sequence of pairs
+        As a strategy's ``configure_evaluate`` returns them, at least one.
+    timeout : float or None
+        Seconds that a client has.
+    name_of : callable
+        Gives a node's id a client's name, for those that do not answer.
+    """
+    log(INFO, "configure_evaluate: sampled %s clients", len(instructions))
+    results, problems = evaluate_clients(
+        [(NamedClient(client), ins) for client, ins in instructions],
+        max_workers=min(len(instructions), CLIENTS_AT_ONCE),
+        timeout=timeout,
+        group_id=server_round,
+    )
+    log(INFO, "evaluate: received %s results, %s failures", len(results), len(problems))
+    failures = [
+        ClientFailure(name_of(problem.client), problem.reason, replied=problem.replied)
+        for problem in problems
+        if isinstance(problem, ClientFailure)
+    ]
+    evaluations = read_evaluations(results, failures)
+    for evaluation in evaluations:
+        if evaluation.left_out:
+            log(WARNING, "evaluate: left out client %s: %s", evaluation.client, evaluation.left_out)
+    return evaluations
+
+
+def read_evaluations(
+    results: Sequence[tuple[ClientProxy, EvaluateRes]], failures: Sequence[ClientFailure]
+) -> list[ClientEvaluation]:
+    """Check all replies of a round.
+
+    A reply is left out where loss or accuracy are not what they can be, where it does not say whose
+    it is, and where several nodes say that they are that client.
+    """
+    claims = Counter(_number(result.metrics.get(CLIENT_ID_KEY)) for _, result in results)
+    read = [_read(client.cid, result, claims) for client, result in results]
+    read += [
+        ClientEvaluation(
+            failure.client,
+            math.nan,
+            math.nan,
+            0,
+            f"{'unreadable' if failure.replied else 'no'} reply: {failure.reason}",
+        )
+        for failure in failures
+    ]
+    return sorted(read, key=lambda one: (len(one.client), one.client, repr(one)))
+
+
+def _read(node: str, result: EvaluateRes, claims: Counter[int | None]) -> ClientEvaluation:
+    number = _number(result.metrics.get(CLIENT_ID_KEY))
+    loss, accuracy = finite_number(result.loss), finite_number(result.metrics.get("accuracy"))
+    left_out = ""
+    if number is None:
+        left_out = f"no metric {CLIENT_ID_KEY} says which client it is"
+    elif claims[number] > 1:
+        left_out = f"{claims[number]} nodes call themselves client {number}"
+    elif not loss >= 0:
+        left_out = "the loss is no finite number of at least 0"
+    elif not 0 <= accuracy <= 1:
+        left_out = "the metric accuracy is no number from 0 to 1"
+    if left_out:
+        loss = accuracy = math.nan
+    return ClientEvaluation(
+        client=node if number is None else str(number),
+        loss=loss,
+        accuracy=accuracy,
+        num_examples=_number(result.num_examples) or 0,
+        left_out=left_out,
+    )
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,1 @@
+"""What is learned: data sets, networks, partitions among the clients, and the evaluation of a model."""

@@ -1,0 +1,1 @@
+"""From the bytes that clients send to checked arrays and reported numbers."""

@@ -1,0 +1,263 @@
+"""What both Flower strategies do in a round of training, without any of Flower.
+
+Algorithm 3 of PAwBRoFL (Fernando, Xiong, Patel, Stoll): the server weighs the clients' updates
+robustly, tilts the weights towards the clients that are served worst, keeps the robust update's
+magnitude, and takes a step with it. `strategies.pawbrofl` and `strategies.message` add what differs
+between Flower's two APIs: how a model is sent, and what a reply is made of.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, TypeGuard
+
+import numpy as np
+
+from .diagnostics import OnRound, RoundDiagnostics, diagnose
+from .flower_log import FLOWER_LOG, log_round
+from .performance_aware import PerformanceAware
+from .replies.client_replies import ClientReply, EncodedReply, read_replies
+from .replies.sent_model import SentModel
+from .replies.serialized_arrays import is_reasonable
+from .reported_metrics import tolerant
+from .server_optimizers import ServerOptimizer, State, from_named_arrays, named_arrays
+from .server_step import ServerStep, server_step
+from .updates import FloatArray
+from .weightings import RECOMMENDED, Epsilon, Weighting, weighting_named
+from .weightings.weighting import check_epsilon_or_auto
+
+RECOMMENDED_TILT = PerformanceAware()
+"""The default tilt; a strategy with another epsilon bounds the reports accordingly."""
+
+
+class RobustRounds:
+    """Performance-aware Byzantine-robust aggregation, round by round.
+
+    Parameters
+    ----------
+    epsilon : float or "auto", default 0.2
+        The fraction of malicious clients to withstand; at least 0 and below 0.5. "auto" judges it from
+        each round's updates, and takes 0.2 of the reports for lies.
+    weighting : Weighting, optional
+        Finds the robust weights. By default ``CoalitionFiltering(epsilon)``.
+    performance : PerformanceAware or None
+        The tilt; None for robust weights alone. By default ``PerformanceAware(epsilon=epsilon)``
+        with its recommended mu.
+    server_learning_rate : float, default 1.0
+        The aggregated update is multiplied with it; above 0.
+    server_optimizer : ServerOptimizer, optional
+        ``Momentum()`` or ``Adam()``, applied to the aggregated update. By default the plain step.
+    block_size : int, optional
+        Aggregate blocks of that many coordinates on their own; by default the whole update at once.
+    not_in_gramian : sequence of int or str, default ()
+        Floating-point arrays that take no part in finding the robust weights: their positions, or,
+        where arrays have names, patterns such as ``"*running_mean"``.
+    loss_gap_key : str, default "loss_gap"
+        Name of the metric that holds a client's optimality gap.
+    client_id_key : str, default "partition_id"
+        Name of the metric, a whole number, that tells clients apart from run to run. It gives order and
+        names only. Clients that do not report it go by their node id.
+    on_round : callable, optional
+        Called with the round's `RoundDiagnostics` after every aggregation.
+    **flower_options
+        All options of Flower's ``FedAvg`` of the same API.
+
+    Raises
+    ------
+    ValueError
+        For an argument out of its range; the message names it.
+    """
+
+    # Names of Flower's options that hold fractions, and metrics functions with their empty result.
+    fractions: ClassVar[tuple[str, ...]] = ()
+    metrics_functions: ClassVar[dict[str, Callable[[], Any]]] = {}
+
+    def __init__(
+        self,
+        *,
+        epsilon: Epsilon = 0.2,
+        weighting: Weighting | None = None,
+        performance: PerformanceAware | None = RECOMMENDED_TILT,
+        server_learning_rate: float = 1.0,
+        server_optimizer: ServerOptimizer | None = None,
+        block_size: int | None = None,
+        not_in_gramian: Sequence[int | str] = (),
+        loss_gap_key: str = "loss_gap",
+        client_id_key: str = "partition_id",
+        on_round: OnRound | None = None,
+        **flower_options: Any,
+    ) -> None:
+        super().__init__(**flower_options)
+        self._check_flower_options()
+        check_epsilon_or_auto(epsilon)
+        if not 0 < server_learning_rate < np.inf:
+            raise ValueError(f"server_learning_rate must be above 0, got {server_learning_rate}")
+        if block_size is not None and block_size < 1:
+            raise ValueError(f"block_size must be at least 1, got {block_size}")
+        self._liars = RECOMMENDED_TILT.epsilon if epsilon == "auto" else epsilon
+        if performance is RECOMMENDED_TILT:
+            performance = replace(RECOMMENDED_TILT, epsilon=self._liars)
+        self.epsilon = epsilon
+        self.weighting = weighting or weighting_named(RECOMMENDED, epsilon=epsilon)
+        self.performance = performance
+        self.server_learning_rate = server_learning_rate
+        self.server_optimizer = server_optimizer
+        self.block_size = block_size
+        if isinstance(not_in_gramian, str):
+            not_in_gramian = [not_in_gramian]
+        self.not_in_gramian = tuple(not_in_gramian)
+        self.loss_gap_key = loss_gap_key
+        self.client_id_key = client_id_key
+        self.on_round = on_round
+        self._sent: SentModel | None = None
+        self._optimizer_state: State | None = None
+        self._warned_of_gaps = False
+
+    def __repr__(self) -> str:
+        """Return the settings that decide how updates are aggregated."""
+        settings = ", ".join(f"{name}={value}" for name, value in self._settings().items())
+        return f"{type(self).__name__}({settings})"
+
+    def log_settings(self) -> None:
+        """Log the settings that decide how updates are aggregated."""
+        FLOWER_LOG.info("\t├──> PAwBRoFL settings:")
+        for name, value in self._settings().items():
+            text = "none" if value is None else value
+            FLOWER_LOG.info("\t│\t├── %s: %s", name.replace("_", " ").capitalize(), text)
+
+    def send_model(self, tensors: Iterable[bytes], names: Sequence[str] | None = None) -> None:
+        """Remember the serialized global model that clients are sent, and when.
+
+        Raises
+        ------
+        ValueError
+            For a model without floating-point arrays, or ``not_in_gramian`` naming none of its arrays.
+        """
+        sent = SentModel.now(tensors, names, self.not_in_gramian)
+        if self._sent is not None and not sent.has_form_of(self._sent):
+            self._optimizer_state = None
+        self._sent = sent
+
+    def finish_round(
+        self, server_round: int, replies: Sequence[EncodedReply], *, stage: str
+    ) -> tuple[list[bytes] | None, list[int]]:
+        """Make the next global model of the clients' replies.
+
+        Whatever they hold, the result is a finite model or none; what is wrong with one is logged.
+
+        Parameters
+        ----------
+        server_round : int
+            Number of the round, from 1.
+        replies : sequence of EncodedReply
+            At least one, in any order.
+        stage : str
+            What log lines begin with, such as ``aggregate_fit``.
+
+        Returns
+        -------
+        tensors : list of bytes, or None
+            The next global model, serialized; None where the present one is kept.
+        aggregated : list of int
+            Which of the replies, as they came in, were aggregated; in ascending order.
+        """
+        if self._sent is None:
+            raise RuntimeError(f"{stage} was called before the model was sent")
+        received_at = time.perf_counter()
+        read = read_replies(
+            replies,
+            self._sent.arrays,
+            loss_gap_key=self.loss_gap_key,
+            client_id_key=self.client_id_key,
+        )
+        usable = [reply for reply in read if not reply.left_out]
+        step = self._step(server_round, self._sent, usable) if usable else None
+        diagnostics = RoundDiagnostics(
+            server_round=server_round,
+            clients=diagnose(read, None if step is None else step.aggregation),
+            training_seconds=received_at - self._sent.sent_at,
+            aggregation_seconds=time.perf_counter() - received_at,
+        )
+        log_round(diagnostics, stage)
+        if self.on_round is not None:
+            self.on_round(diagnostics)
+        aggregated = sorted(reply.position for reply in usable)
+        if not self._accept(step, stage):
+            return None, aggregated
+        return self._sent.serialize(step.model), aggregated
+
+    def state(self) -> dict[str, FloatArray]:
+        """Return what is carried from round to round, apart from the model, as named arrays."""
+        return named_arrays(self._optimizer_state)
+
+    def restore(self, state: Mapping[str, FloatArray]) -> None:
+        """Take over what `state` returned, before the first round is sent."""
+        self._optimizer_state = from_named_arrays(state)
+
+    def _check_flower_options(self) -> None:
+        for name in self.fractions:
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+        for name, empty in self.metrics_functions.items():
+            if getattr(self, name) is not None:
+                setattr(self, name, tolerant(getattr(self, name), empty))
+
+    def _step(self, server_round: int, sent: SentModel, usable: list[ClientReply]) -> ServerStep:
+        names = [reply.client for reply in usable]
+        return server_step(
+            sent.arrays,
+            [reply.arrays for reply in usable],
+            self.weighting,
+            loss_gaps=self._gaps(usable),
+            performance=self.performance and self.performance.at_round(server_round, names),
+            block_size=self.block_size,
+            server_learning_rate=self.server_learning_rate,
+            optimizer=self.server_optimizer,
+            optimizer_state=self._optimizer_state,
+            not_in_gramian=sent.outside_gramian,
+            epsilon=self._liars,
+        )
+
+    def _gaps(self, usable: list[ClientReply]) -> list[float] | None:
+        """Return the reported gaps, or None where so many are missing that honest clients report none.
+
+        With the few that do report, a tilt would hand the model to whoever reports something.
+        """
+        gaps = [reply.loss_gap for reply in usable]
+        missing = int(np.isnan(gaps).sum())
+        if self.performance is None or missing <= int(self._liars * len(usable) + 1e-9):
+            return gaps
+        if not self._warned_of_gaps:
+            self._warned_of_gaps = True
+            FLOWER_LOG.warning(
+                "%d of %d clients report no metric `%s` that is a finite number: the aggregation is "
+                "robust, but not performance-aware. Add to the metrics that training returns: the loss "
+                "on the client's own training data under the received model, minus the loss after "
+                "local training (strategies.measure_loss_gap does it).",
+                missing,
+                len(usable),
+                self.loss_gap_key,
+            )
+        return None
+
+    def _accept(self, step: ServerStep | None, stage: str) -> TypeGuard[ServerStep]:
+        if step is None:
+            FLOWER_LOG.warning("%s: no reply can be aggregated, the model is kept", stage)
+            return False
+        if not all(is_reasonable(array) for array in step.model):
+            FLOWER_LOG.warning("%s: the new model is not finite, the old one is kept", stage)
+            return False
+        self._optimizer_state = step.optimizer_state
+        return True
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "weighting": self.weighting,
+            "performance": self.performance or "no tilt",
+            "server_learning_rate": self.server_learning_rate,
+            "server_optimizer": self.server_optimizer,
+            "block_size": self.block_size or "whole update",
+            "not_in_gramian": ", ".join(str(item) for item in self.not_in_gramian) or None,
+        }

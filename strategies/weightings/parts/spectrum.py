@@ -1,0 +1,117 @@
+"""The weighted covariance's largest eigenvalue and how far each update lies along its eigenvector.
+
+With weights q that sum to one, and all in the m x m Gramian K of the updates::
+
+    K_q = (I - 1 q^T) K (I - q 1^T)                  Gramian of the rows centred at the q-mean
+    S   = D^(1/2) K_q D^(1/2),  D = diag(q)          same non-zero spectrum as Cov_q
+    S u = lambda u, |u| = 1                          lambda = ||Cov_q||_2
+    <x_i - mean_q, v> = (K_q D^(1/2) u)_i / sqrt(lambda)
+
+where v is the top eigenvector of ``Cov_q``. The squares of the last line are the generalized
+quasi-gradients of Zhu, Jiao, Steinhardt, "Robust estimation via generalized quasi-gradients"
+(Information and Inference, 2022), which both Filtering and No-Regret follow.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...gramian import squared_distances
+from ...updates import FloatArray
+
+ITERATIVE_FROM = 300
+"""Rows from which on the top eigenpair alone is found faster than by LAPACK."""
+
+
+def centred(gramian: FloatArray, q: FloatArray) -> FloatArray:
+    """Return ``K_q``, the Gramian of the rows centred at their q-mean."""
+    products = gramian @ q
+    return gramian - products[:, None] - products[None, :] + float(q @ products)
+
+
+class TopDirection(NamedTuple):
+    """The largest eigenvalue of a weighted covariance, and how updates lie along its eigenvector.
+
+    Attributes
+    ----------
+    eigenvalue : float
+        ``||Cov_q||_2``, at least 0.
+    quasi_gradients : ndarray of shape (m,)
+        Squared distance of each update from the q-mean along the top eigenvector; zeros where the
+        covariance vanishes.
+    vector : ndarray of shape (m,)
+        ``u``, of length 1: what the next search starts from where weights change little.
+    """
+
+    eigenvalue: float
+    quasi_gradients: FloatArray
+    vector: FloatArray
+
+
+def top_direction(gramian: FloatArray, q: FloatArray, start: FloatArray | None = None) -> TopDirection:
+    """Return the norm of the q-covariance and the quasi-gradients along its top eigenvector.
+
+    Parameters
+    ----------
+    gramian : ndarray of shape (m, m)
+        Inner products of the updates.
+    q : ndarray of shape (m,)
+        Weights, ``q >= 0`` and ``sum q = 1``.
+    start : ndarray of shape (m,), optional
+        A guess of ``u`` for an iterative solver, such as that of the last step.
+    """
+    roots = np.sqrt(q)
+    around_mean = centred(gramian, q)
+    eigenvalue, vector = top_eigenpair(roots[:, None] * around_mean * roots[None, :], start)
+    if eigenvalue <= np.finfo(np.float64).eps * float(np.abs(np.diag(gramian)).max(initial=0.0)):
+        return TopDirection(max(eigenvalue, 0.0), np.zeros(len(q)), vector)
+    along = around_mean @ (roots * vector)
+    return TopDirection(eigenvalue, along**2 / eigenvalue, vector)
+
+
+def top_eigenpair(matrix: FloatArray, start: FloatArray | None = None) -> tuple[float, FloatArray]:
+    """Return the largest eigenvalue of a symmetric matrix and an eigenvector of length 1.
+
+    By LAPACK below `ITERATIVE_FROM` rows. Above, by Lanczos iterations to full precision from the
+    start, or else from the column of the largest diagonal entry.
+    """
+    from scipy.linalg import eigh  # half of the library's import time, not needed before a round
+    from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+
+    m = len(matrix)
+    if m >= ITERATIVE_FROM and matrix.any():
+        guess = matrix[:, int(np.argmax(np.diag(matrix)))]
+        if start is not None and start.any():
+            guess = start
+        try:
+            values, vectors = eigsh(matrix, k=1, which="LA", v0=guess, maxiter=50 * m)
+            return float(values[0]), vectors[:, 0]
+        except ArpackNoConvergence:
+            pass  # LAPACK takes longer, but always gets there
+    values, vectors = eigh(matrix, subset_by_index=(m - 1, m - 1))
+    return float(values[0]), vectors[:, 0]
+
+
+def distances_from_mean(gramian: FloatArray, q: FloatArray) -> FloatArray:
+    """Return the (m,) Euclidean distances of the updates from their q-mean."""
+    distances: FloatArray = np.sqrt(np.maximum(np.diag(centred(gramian, q)), 0.0))
+    return distances
+
+
+def medoid(distances: FloatArray) -> int:
+    """Return the update whose median distance to the others is smallest."""
+    return int(np.argmin(np.median(distances, axis=1)))
+
+
+def of_comparable_length(gramian: FloatArray) -> NDArray[np.intp]:
+    """Return the updates that are not so far out that rounding errors of theirs swamp the others.
+
+    Those within 100,000 times the median distance from the medoid: beyond, what is left of the others'
+    distances after centring has fewer than six digits.
+    """
+    distances = np.sqrt(squared_distances(gramian))
+    from_medoid = distances[medoid(distances)]
+    return np.flatnonzero(from_medoid <= 1e5 * np.median(from_medoid))

@@ -1,0 +1,232 @@
+"""Rounds with clients that fail, answer nonsense or are not there; and rounds after a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from flwr.app import ConfigRecord, Error, Message, MetricRecord, RecordDict
+from flwr.client import NumPyClient
+from flwr.clientapp import ClientApp
+from flwr.common import ndarrays_to_parameters, parameters_to_ndarrays
+from flwr.common.constant import ErrorCode
+from flwr.server import ServerConfig
+from flwr.server.compat import start_grid
+
+from pawbrofl_app.engines.in_process import InProcessGrid
+from pawbrofl_app.records.checkpoint import Checkpoint
+from pawbrofl_app.rounds import training_loop
+from pawbrofl_app.rounds.client_failures import ClientFailure
+from pawbrofl_app.rounds.client_sampling import SeededClientManager
+from pawbrofl_app.rounds.round_progress import RunProgress
+from pawbrofl_app.rounds.training_loop import DurableServer, Endurance, TooFewReplies
+from strategies import Mean, PAwBRoFL
+from strategies.server_optimizers import Momentum
+
+START = [np.zeros((2, 3), np.float32), np.zeros(4, np.float32)]
+NUM_CLIENTS = 5
+Fault = Callable[[int, int], str]
+
+
+class AddsOne(NumPyClient):
+    """Sends back what it got, plus one."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def fit(self, parameters: Any, config: Any) -> Any:
+        return [array + 1 for array in parameters], 10, {"loss_gap": 0.5, "partition_id": self.number}
+
+    def get_properties(self, config: Any) -> Any:
+        return {"partition_id": self.number}
+
+
+class FaultyGrid(InProcessGrid):
+    """Delivers messages, but for the faults that a function of try and client names.
+
+    "silent" gives no reply, "error" an error in its place, "nonsense" a reply that Flower cannot read.
+    """
+
+    def __init__(self, fault: Fault = lambda *_: "") -> None:
+        self.names = list(range(NUM_CLIENTS))
+        app = ClientApp(
+            lambda context: AddsOne(self.names[int(context.node_config["partition-id"])]).to_client()
+        )
+        super().__init__(app, {}, NUM_CLIENTS)
+        self.fault = fault
+        self.tries: dict[int, int] = {}
+        self.timeouts: list[float] = []
+        self.there = list(self.get_node_ids())
+
+    def get_node_ids(self) -> Iterable[int]:
+        return getattr(self, "there", super().get_node_ids())
+
+    def send_and_receive(
+        self, messages: Iterable[Message], *, timeout: float | None = None
+    ) -> Iterable[Message]:
+        (message,) = messages
+        node = message.metadata.dst_node_id
+        self.tries[node] = self.tries.get(node, 0) + 1
+        self.timeouts.append(message.metadata.ttl)
+        fault = self.fault(self.tries[node], node - 1)
+        if fault == "silent":
+            return []
+        (reply,) = super().send_and_receive([message])
+        if fault == "error":
+            return [Message(Error(ErrorCode.NODE_UNAVAILABLE, "gone"), reply_to=message)]
+        if fault == "nonsense":
+            reply.content = RecordDict({"x": MetricRecord({"y": 1}), "z": ConfigRecord({"w": "v"})})
+        return [reply]
+
+
+class Run:
+    """One run of the server on a grid, and all that it told."""
+
+    def __init__(self, grid: FaultyGrid, num_rounds: int = 3, **options: Any) -> None:
+        endurance = {
+            "num_clients": NUM_CLIENTS,
+            "start_timeout": 0,
+            "min_fit_clients": 3,
+            "round_attempts": 3,
+        }
+        for name in set(endurance) & set(options):
+            endurance[name] = options.pop(name)
+        self.failures: list[tuple[int, str, bool]] = []
+        self.checkpoints: list[Checkpoint] = []
+        timeout = options.pop("timeout", None)
+        self.server = DurableServer(
+            client_manager=SeededClientManager(1),
+            strategy=PAwBRoFL(
+                weighting=Mean(),
+                min_fit_clients=1,
+                min_available_clients=endurance["min_fit_clients"],
+                fraction_evaluate=0.0,
+                initial_parameters=ndarrays_to_parameters(START),
+                server_optimizer=Momentum(),
+                server_learning_rate=0.5,
+            ),
+            endurance=Endurance(**endurance),
+            progress=RunProgress(num_rounds),
+            on_failures=self.note,
+            after_round=self.checkpoints.append,
+            **options,
+        )
+        start_grid(grid=grid, server=self.server, config=ServerConfig(num_rounds, timeout))
+
+    def note(self, server_round: int, failures: Sequence[ClientFailure]) -> None:
+        self.failures += [(server_round, failure.client, failure.replied) for failure in failures]
+
+    @property
+    def model(self) -> list[Any]:
+        return parameters_to_ndarrays(self.server.parameters)
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_loop.time, "sleep", lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> list[Any]:
+    return Run(FaultyGrid()).model
+
+
+def check_same(model: Sequence[Any], other: Sequence[Any]) -> None:
+    for a, b in zip(model, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("kind", "replied"), [("silent", False), ("error", False), ("nonsense", True)])
+def test_a_round_goes_on_without_clients_that_fail_and_names_them(
+    kind: str, replied: bool, undisturbed: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    run = Run(FaultyGrid(lambda attempt, client: kind if attempt == 2 and client in (1, 4) else ""))
+    assert sorted(run.failures) == [(2, "1", replied), (2, "4", replied)]
+    assert sum("no reply from client 1 (node 2): " in line for line in caplog.messages) == 1
+    check_same(run.model, undisturbed)
+
+
+def test_a_client_that_never_answered_goes_by_its_node() -> None:
+    run = Run(FaultyGrid(lambda attempt, client: "silent" if client == 2 else ""), num_rounds=1)
+    assert run.failures == [(1, "3", False)]
+
+
+def test_nodes_that_call_themselves_alike_are_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    grid = FaultyGrid()
+    grid.names[3] = 0
+    Run(grid, num_rounds=1)
+    (line,) = (line for line in caplog.messages if "call themselves" in line)
+    assert line in ("nodes 1, 4 all call themselves client 0", "nodes 4, 1 all call themselves client 0")
+
+
+def test_a_round_that_too_few_answered_is_repeated(undisturbed: list[Any]) -> None:
+    grid = FaultyGrid(lambda attempt, client: "silent" if attempt in (2, 3) and client > 1 else "")
+    run = Run(grid)
+    assert set(grid.tries.values()) == {5}
+    assert run.failures == []
+    check_same(run.model, undisturbed)
+
+
+def test_a_run_ends_where_a_round_cannot_be_done() -> None:
+    grid = FaultyGrid(lambda attempt, client: "silent" if attempt > 1 and client > 1 else "")
+    with pytest.raises(
+        TooFewReplies, match=r"round 2 was tried 3 times: 2 clients answered, at least 3"
+    ):
+        Run(grid)
+
+
+def test_a_client_that_disappears_is_not_waited_for(undisturbed: list[Any]) -> None:
+    grid = FaultyGrid()
+
+    def leave(attempt: int, client: int) -> str:
+        if attempt == 2:
+            grid.there = [1, 2, 3]
+        return ""
+
+    grid.fault = leave
+    check_same(Run(grid).model, undisturbed)
+    assert grid.tries[5] == 2
+
+
+def test_a_client_that_comes_back_takes_part_again() -> None:
+    grid = FaultyGrid()
+
+    def come_and_go(attempt: int, client: int) -> str:
+        if client == 0:
+            grid.there = [1, 2, 3] if attempt == 1 else [1, 2, 3, 4, 5]
+        return ""
+
+    grid.fault = come_and_go
+    Run(grid)
+    assert grid.tries == {1: 3, 2: 3, 3: 3, 4: 2, 5: 2}
+
+
+def test_a_start_waits_for_all_clients_or_as_long_as_it_may(
+    monkeypatch: pytest.MonkeyPatch, undisturbed: list[Any]
+) -> None:
+    monkeypatch.setattr(training_loop, "SECONDS_BETWEEN_LINES", 1)
+    grid = FaultyGrid()
+    grid.there = [1, 2, 3]
+    check_same(Run(grid, start_timeout=0.5).model, undisturbed)
+    assert grid.tries == {1: 3, 2: 3, 3: 3}
+
+
+def test_the_rounds_timeout_is_how_long_messages_live() -> None:
+    grid = FaultyGrid()
+    Run(grid, num_rounds=1, timeout=7.0)
+    assert set(grid.timeouts) == {7.0}
+
+
+def test_a_resumed_run_counts_on_and_ends_the_same(
+    undisturbed: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    first = Run(FaultyGrid(), num_rounds=2)
+    last = Checkpoint.from_bytes(first.checkpoints[-1].to_bytes())
+    assert last.strategy_state, "the server optimiser's"
+    caplog.clear()
+    resumed = Run(FaultyGrid(), resume_from=last)
+    assert [checkpoint.server_round for checkpoint in resumed.checkpoints] == [3]
+    assert [line for line in caplog.messages if "[ROUND" in line] == ["[ROUND 3]"]
+    check_same(resumed.model, undisturbed)

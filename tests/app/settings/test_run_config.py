@@ -1,0 +1,96 @@
+"""Settings: every default is valid, and what is wrong is named together with what is allowed."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
+
+PRESETS = sorted((Path(__file__).parents[3] / "experiments" / "presets").glob("*.toml"))
+
+
+def test_the_defaults_are_valid_and_complete(defaults: dict[str, Any]) -> None:
+    config = RunConfig.parse(defaults)
+    assert config.as_settings() == defaults
+    assert config.num_malicious == 4
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_every_preset_is_valid(path: Path, defaults: dict[str, Any]) -> None:
+    RunConfig.parse(defaults | tomllib.loads(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("dataset", "cifar", "dataset must be one of digits, mnist, fashion-mnist, got 'cifar'"),
+        ("aggregator", "median", "aggregator must be one of mean, coalition-filtering, filtering"),
+        ("partition", "iid ", "partition must be one of iid, variable, dirichlet"),
+        ("attack", "dda", "attack must be one of none, dba"),
+        ("attack", "dba+none", "attack must be one of none, dba"),
+        ("attack", "dba(scale=0)", "attack dba: scale must be above 0"),
+        ("attack", "sign-flip(power=2)", "sign-flip takes parameters such as name=value of first_round"),
+        ("mu-schedule", "step", "mu-schedule must be one of constant, linear"),
+        ("mu-end", 0, "mu-end must be above 0"),
+        ("max-tilt", 0.5, "max-tilt must be at least 1"),
+        ("effective-clients", 0.5, "effective-clients must be at least 1"),
+        ("preferences", "3:2", "preferences must be such as '3=2, 7=0.5'"),
+        ("preferences", "3=-1", "preferences must be such as '3=2, 7=0.5'"),
+        (
+            "gap-measure",
+            "loss",
+            "gap-measure must be one of training, validation, batches",
+        ),
+        ("validation-share", 1.0, "validation-share must be above 0 and below 1"),
+        ("gap-samples", -1, "gap-samples must be at least 0"),
+        ("network", "resnet", "network must be one of cnn, normalized-cnn, perceptron"),
+        ("malicious-fraction", 0.5, "malicious-fraction must be at least 0 and below 0.5, got 0.5"),
+        ("epsilon", 0.5, "epsilon must be at least 0 and below 0.5"),
+        ("mu", 0.0, "mu must be above 0, got 0.0"),
+        ("mu", -1, "mu must be above 0"),
+        ("mu", float("nan"), "mu must be a finite number, got nan"),
+        ("num-clients", 2.5, "num-clients must be a whole number, got 2.5"),
+        ("num-clients", True, "num-clients must be a whole number, got True"),
+        ("num-rounds", 0, "num-rounds must be at least 1"),
+        ("performance-aware", "yes", "performance-aware must be true or false, got 'yes'"),
+        ("fraction-fit", 0, "fraction-fit must be above 0 and at most 1"),
+        ("target-label", 10, "target-label must be at least 0 and below 10"),
+        ("trigger-size", 20, "trigger of width 42"),
+        ("attack-last-round", -1, "attack-last-round must be at least 0"),
+        ("results-dir", "results", "results-dir must be an absolute path"),
+    ],
+)
+def test_a_wrong_value_is_named_with_the_allowed_ones(
+    defaults: dict[str, Any], name: str, value: object, allowed: str
+) -> None:
+    with pytest.raises(InvalidSetting) as error:
+        RunConfig.parse(defaults | {name: value})
+    assert allowed in str(error.value)
+
+
+def test_rounds_of_the_attack_are_in_order(defaults: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSetting, match="at least attack-first-round"):
+        RunConfig.parse(defaults | {"attack-first-round": 5, "attack-last-round": 4})
+
+
+def test_a_misspelt_setting_is_named_with_the_nearest_known_one(defaults: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSetting, match="unknown setting 'epsilom': did you mean 'epsilon'"):
+        RunConfig.parse(defaults | {"epsilom": 0.1})
+
+
+def test_whole_numbers_may_stand_for_fractions(defaults: dict[str, Any]) -> None:
+    assert RunConfig.parse(defaults | {"mu": 1}).mu == 1.0
+
+
+def test_without_an_attack_nobody_is_malicious(defaults: dict[str, Any]) -> None:
+    assert RunConfig.parse(defaults | {"attack": "none"}).num_malicious == 0
+
+
+def test_settings_cannot_be_changed(defaults: dict[str, Any]) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RunConfig.parse(defaults).mu = 2.0  # type: ignore[misc]

@@ -1,0 +1,122 @@
+"""Data sets and their partitions: complete, disjoint, reproducible, and clear about what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
+from pawbrofl_app.tasks.datasets import DataUnavailable, load_dataset
+from pawbrofl_app.tasks.partitions import client_indices
+
+PARTITIONS = ("iid", "variable", "dirichlet")
+
+
+def test_digits_are_1797_images_of_28_by_28() -> None:
+    digits = load_dataset("digits")
+    assert len(digits.train) + len(digits.test) == 1797
+    assert digits.train.images.shape[1:] == (1, 28, 28)
+    assert digits.train.images.dtype == torch.uint8
+    assert sorted(set(digits.test.labels.tolist())) == list(range(10))
+    inputs, labels = digits.test.as_inputs(torch.device("cpu"))
+    assert inputs.dtype == torch.float32
+    assert 0 <= float(inputs.min()) < float(inputs.max()) <= 1
+    assert len(inputs) == len(labels) == 360
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_the_real_data_sets_are_read_without_download(name: str, data_dir: str) -> None:
+    dataset = load_dataset(name, data_dir)
+    assert dataset is load_dataset(name, data_dir), "read once"
+    from_environment = load_dataset(name)  # as PAWBROFL_DATA_DIR is set
+    assert torch.equal(from_environment.test.images, dataset.test.images)
+    assert (len(dataset.train), len(dataset.test)) == (60_000, 10_000)
+    assert dataset.train.images.shape == (60_000, 1, 28, 28)
+    assert dataset.train.labels.bincount().min() > 5000
+
+
+def test_a_folder_without_the_data_and_no_network_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_network(*_: object, **__: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("urllib.request.urlopen", no_network)
+    with pytest.raises(DataUnavailable) as error:
+        load_dataset("mnist", str(tmp_path / "nothing"))
+    assert str(tmp_path / "nothing") in str(error.value)
+    assert "mnist" in str(error.value)
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
+def test_every_sample_belongs_to_exactly_one_client(defaults: dict[str, Any], partition: str) -> None:
+    config = RunConfig.parse(defaults | {"partition": partition})
+    parts = client_indices(config)
+    assert len(parts) == 20
+    assert min(map(len, parts)) >= 1
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(1437))
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
+def test_the_seed_alone_decides_the_partition(defaults: dict[str, Any], partition: str) -> None:
+    def parts(seed: int) -> list[list[int]]:
+        config = RunConfig.parse(defaults | {"partition": partition, "seed": seed})
+        return [part.tolist() for part in client_indices(config)]
+
+    first = parts(1)
+    other = parts(2)
+    assert parts(1) == first != other
+
+
+def test_sizes_are_equal_or_vary(defaults: dict[str, Any]) -> None:
+    def sizes(partition: str) -> list[int]:
+        config = RunConfig.parse(defaults | {"partition": partition})
+        return [len(part) for part in client_indices(config)]
+
+    assert max(sizes("iid")) - min(sizes("iid")) <= 1
+    assert max(sizes("variable")) > 3 * min(sizes("variable"))
+    assert max(sizes("variable")) <= 2.5 * 1437 / 20
+
+
+def test_dirichlet_skews_the_labels(defaults: dict[str, Any]) -> None:
+    labels = load_dataset("digits").train.labels.numpy()
+
+    def largest_share(alpha: float) -> float:
+        config = RunConfig.parse(defaults | {"partition": "dirichlet", "dirichlet-alpha": alpha})
+        shares = [np.bincount(labels[p]).max() / len(p) for p in client_indices(config)]
+        return float(np.mean(shares))
+
+    assert largest_share(0.1) > largest_share(100.0) + 0.2
+
+
+def test_more_clients_than_samples_are_refused(defaults: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSetting, match="num-clients must be at most 1437"):
+        client_indices(RunConfig.parse(defaults | {"num-clients": 1438}))
+
+
+@pytest.mark.parametrize("partition", ["iid", "variable"])
+def test_as_many_clients_as_samples_are_possible(defaults: dict[str, Any], partition: str) -> None:
+    config = RunConfig.parse(defaults | {"num-clients": 1437, "partition": partition})
+    assert [len(part) for part in client_indices(config)] == [1] * 1437
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
+def test_a_part_of_the_training_samples_may_be_used(defaults: dict[str, Any], partition: str) -> None:
+    settings = defaults | {"partition": partition, "training-samples": 200, "num-clients": 4}
+    used = np.concatenate(client_indices(RunConfig.parse(settings)))
+    assert len(used) == len(set(used.tolist())) == 200
+    assert used.max() > 200, "drawn from all of them"
+    again = np.concatenate(client_indices(RunConfig.parse(settings)))
+    np.testing.assert_array_equal(used, again)
+    other = np.concatenate(client_indices(RunConfig.parse(settings | {"seed": 2})))
+    assert set(other.tolist()) != set(used.tolist())
+
+
+def test_more_training_samples_than_there_are_are_refused(defaults: dict[str, Any]) -> None:
+    config = RunConfig.parse(defaults | {"training-samples": 2000})
+    with pytest.raises(InvalidSetting, match="training-samples must be at most 1437"):
+        client_indices(config)

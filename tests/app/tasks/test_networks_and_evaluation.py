@@ -1,0 +1,103 @@
+"""The paper's network, and what the server measures of it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from attacks import BackdoorTrigger
+from pawbrofl_app.roles import attack_of, malicious_clients
+from pawbrofl_app.settings.node_config import Site
+from pawbrofl_app.settings.run_config import RunConfig
+from pawbrofl_app.tasks.evaluation import class_scores, evaluate
+from pawbrofl_app.tasks.networks import ConvolutionalNetwork, initial_model
+
+
+def test_the_network_has_319520_parameters() -> None:
+    assert sum(p.numel() for p in ConvolutionalNetwork().parameters()) == 319_520
+    assert ConvolutionalNetwork()(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+
+
+def test_the_initial_model_is_drawn_from_the_seed_and_leaves_the_generator_alone() -> None:
+    state = torch.random.get_rng_state()
+    first, again, other = (
+        torch.cat([values.flatten() for values in initial_model(seed).parameters()])
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_relu_after_pooling_is_relu_before_it() -> None:
+    after = initial_model(1)
+    before = copy.deepcopy(after)
+    for relu in (2, 5):
+        before.layers[relu - 1], before.layers[relu] = before.layers[relu], before.layers[relu - 1]
+    assert [type(layer) for layer in before.layers] != [type(layer) for layer in after.layers]
+    images = torch.rand(20, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    both = []
+    for model in (after, before):
+        scores = model(images)
+        gradients = torch.autograd.grad(scores.square().sum(), list(model.parameters()))
+        both.append((scores, *gradients))
+    assert all(torch.equal(ours, plain) for ours, plain in zip(*both, strict=True))
+
+
+def test_scores_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = initial_model(1).eval()
+    images = torch.rand(360, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    threads_before = torch.get_num_threads()
+    scores = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        monkeypatch.setattr("pawbrofl_app.tasks.evaluation.processors", lambda threads=threads: threads)
+        scores.append(class_scores(model, images))
+    torch.set_num_threads(threads_before)
+    assert torch.equal(scores[0], scores[1])
+    assert torch.equal(scores[0], scores[2])
+
+
+class Backdoored(nn.Module):
+    """Classifies by the brightest of ten pixels in the last row, or as 2 where the trigger is."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores = images[:, 0, 27, :10].clone()
+        triggered = (images[:, 0, 0, :4] == 1).all(dim=1) & (images[:, 0, 3, 6:10] == 1).all(dim=1)
+        scores[triggered, 2] = 10.0
+        return scores
+
+
+def images_of(classes: list[int]) -> Tensor:
+    images = torch.zeros(len(classes), 1, 28, 28)
+    for image, label in zip(images, classes, strict=True):
+        image[0, 27, label] = 0.5
+    return images
+
+
+def test_attack_success_counts_only_images_of_other_classes() -> None:
+    shown, labels = [0, 1, 2, 2, 2, 5], torch.tensor([0, 1, 2, 2, 3, 4])
+    result = evaluate(Backdoored(), images_of(shown), labels, BackdoorTrigger(), target=2)
+    assert result.accuracy == pytest.approx(4 / 6)
+    assert result.attack_success_rate == 1.0
+    clean = nn.Sequential(Backdoored())
+    elsewhere = BackdoorTrigger(shift=10)
+    missed = evaluate(clean, images_of(shown), labels, elsewhere, target=2)
+    assert missed.attack_success_rate == pytest.approx(1 / 4), "the one 3 that looks like a 2"
+
+
+def test_malicious_clients_are_drawn_from_the_seed(defaults: dict[str, Any]) -> None:
+    config = RunConfig.parse(defaults)
+    malicious = malicious_clients(config)
+    assert len(malicious) == 4
+    assert malicious == malicious_clients(config)
+    attacks = [attack_of(config, Site(client)) for client in range(20)]
+    assert [client for client, attack in enumerate(attacks) if attack] == malicious
+    numbers = [getattr(attacks[client], "attacker", None) for client in malicious]
+    assert numbers == [0, 1, 2, 3]
+    draws = {tuple(malicious_clients(RunConfig.parse(defaults | {"seed": seed}))) for seed in range(9)}
+    assert len(draws) > 1
