@@ -84,7 +84,7 @@ def _status(folders: list[CellFolder]) -> int:
     for folder in folders:
         state = "finished" if folder.finished else "failed" if folder.failed else "waiting"
         if not folder.finished and folder.rounds_done:
-            state = f"{folder.rounds_done} of {folder.cell.config.num_rounds} rounds"
+            state = f"{folder.rounds_done} of {folder.cell.config.federation.num_rounds} rounds"
         print(f"{state:20} {folder.cell.name}")
     return 0
 

@@ -75,6 +75,6 @@ class RecordedTrimmedAverage(_Recorded, FedTrimmedAvg):
 
 def baseline(config: RunConfig, on_round: OnRound, options: dict[str, Any]) -> FedAvg:
     """Return the baseline that ``aggregator`` names; the trimmed mean trims epsilon at either end."""
-    if config.aggregator == "fed-median":
+    if config.aggregation.aggregator == "fed-median":
         return RecordedMedian(on_round=on_round, **options)
-    return RecordedTrimmedAverage(on_round=on_round, beta=config.epsilon, **options)
+    return RecordedTrimmedAverage(on_round=on_round, beta=config.aggregation.epsilon, **options)

@@ -13,6 +13,7 @@ from clients.malicious import MaliciousClient
 from .roles import attack_of, collusion_of
 from .settings.node_config import Site, load_own_data
 from .settings.run_config import RunConfig
+from .settings.training_settings import TrainingSettings
 from .tasks.datasets import LabelledImages, load_dataset
 from .tasks.devices import compute_reproducibly, training_device
 from .tasks.networks import NETWORKS
@@ -22,7 +23,7 @@ from .tasks.partitions import client_indices
 def client_fn(context: Context) -> Client:
     """Return the client of a SuperNode, with the samples that its node config names."""
     config = RunConfig.parse(context.run_config)
-    site = Site.parse(context.node_config, config.num_clients)
+    site = Site.parse(context.node_config, config.federation.num_clients)
     compute_reproducibly()
     return client_at(config, site).to_client()
 
@@ -55,25 +56,25 @@ def client_at(config: RunConfig, site: Site) -> HonestClient:
     )
 
 
-def local_training(config: RunConfig) -> LocalTraining:
+def local_training(training: TrainingSettings) -> LocalTraining:
     """Return how the clients of a run train."""
     return LocalTraining(
-        config.local_epochs,
-        config.batch_size,
-        config.learning_rate,
-        config.gap_measure,
-        config.validation_share,
-        config.gap_samples,
+        training.local_epochs,
+        training.batch_size,
+        training.learning_rate,
+        training.gap_measure,
+        training.validation_share,
+        training.gap_samples,
     )
 
 
 def _honest_client_at(config: RunConfig, site: Site) -> HonestClient:
-    images, labels = _samples(config, site).as_inputs(training_device(config.device))
+    images, labels = _samples(config, site).as_inputs(training_device(config.training.device))
     return HonestClient(
-        NETWORKS[config.network],
+        NETWORKS[config.training.network],
         images,
         labels,
-        local_training(config),
+        local_training(config.training),
         partition_id=site.partition_id,
         seed=config.seed,
     )
@@ -81,8 +82,8 @@ def _honest_client_at(config: RunConfig, site: Site) -> HonestClient:
 
 def _samples(config: RunConfig, site: Site) -> LabelledImages:
     if site.data_dir:
-        return load_own_data(site.data_dir, config.dataset)
-    train = load_dataset(config.dataset, config.data_dir).train
+        return load_own_data(site.data_dir, config.data.dataset)
+    train = load_dataset(config.data.dataset, config.data.data_dir).train
     return train.select(client_indices(config)[site.partition_id])
 
 

@@ -15,7 +15,6 @@ import sys
 import time
 import tomllib
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(config, options))
     except KeyboardInterrupt:
-        print(f"stopped; pawbrofl resume {config.results_dir} goes on", file=sys.stderr)
+        print(f"stopped; pawbrofl resume {config.results.results_dir} goes on", file=sys.stderr)
         return 130
 
 
@@ -166,9 +165,9 @@ def read_settings(run_config: Sequence[str], folder: Path) -> RunConfig:
         if isinstance(settings.get(name), str) and settings[name]:
             settings[name] = str(folder / Path(settings[name]).expanduser())
     config = RunConfig.parse(settings)
-    if config.results_dir:
+    if config.results.results_dir:
         return config
-    return replace(config, results_dir=str(folder / "results" / time.strftime("%Y%m%d-%H%M%S")))
+    return config.replace(results_dir=str(folder / "results" / time.strftime("%Y%m%d-%H%M%S")))
 
 
 def _parse_settings(given: str, folder: Path) -> dict[str, Any]:
@@ -196,7 +195,7 @@ def check_before_start(config: RunConfig) -> None:
     """Raise what the run would raise before its first round, but without waiting for Flower to start."""
     from .server_app import check_machine
 
-    if Path(config.results_dir).exists():
+    if Path(config.results.results_dir).exists():
         check_existing(config)
 
     check_machine(config)

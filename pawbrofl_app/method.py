@@ -11,7 +11,8 @@ from attacks import BackdoorTrigger
 from attacks.backdoors.erased_corner import CornerTrigger
 from strategies import PerformanceAware, Weighting
 
-from .settings.run_config import BASELINES, RunConfig
+from .settings.aggregation_settings import BASELINES
+from .settings.run_config import RunConfig
 from .tasks.evaluation import Evaluation, evaluate
 from .tilt import tilt_of
 from .weighting import weighting_of
@@ -40,6 +41,6 @@ class Method:
 
 def method_of(config: RunConfig) -> Method:
     """Return the method that the settings describe."""
-    if config.aggregator in BASELINES:
+    if config.aggregation.aggregator in BASELINES:
         return Method(None, None)
     return Method(weighting_of(config), tilt_of(config))

@@ -18,8 +18,8 @@ from .settings.run_config import InvalidSetting, RunConfig
 
 def malicious_clients(config: RunConfig) -> list[int]:
     """Return the numbers of the malicious clients, ascending; a draw that the run's seed fixes."""
-    random = np.random.default_rng([config.seed, config.num_clients, config.num_malicious])
-    chosen = random.choice(config.num_clients, size=config.num_malicious, replace=False)
+    random = np.random.default_rng([config.seed, config.federation.num_clients, config.num_malicious])
+    chosen = random.choice(config.federation.num_clients, size=config.num_malicious, replace=False)
     return sorted(int(client) for client in chosen)
 
 
@@ -33,9 +33,9 @@ def attack_of(config: RunConfig, site: Site) -> Attack | None:
     """
     if not site.attacks(drawn=site.partition_id in malicious_clients(config)):
         return None
-    if config.attack == NO_ATTACK:
+    if config.threat.attack == NO_ATTACK:
         raise InvalidSetting("attack must name one where a node config says malicious, got 'none'")
-    return config.attack_of(_attackers(config, site.partition_id).index(site.partition_id))
+    return config.threat.attack_of(_attackers(config, site.partition_id).index(site.partition_id))
 
 
 def _attackers(config: RunConfig, partition_id: int) -> list[int]:
@@ -58,13 +58,15 @@ def collusion_of(
     """
     malicious = _attackers(config, partition_id)
     known = malicious
-    if config.omniscient_attackers:
-        known = [client for client in range(config.num_clients) if client not in malicious]
+    if config.threat.omniscient_attackers:
+        known = [client for client in range(config.federation.num_clients) if client not in malicious]
 
     def known_clients() -> Sequence[HonestClient]:
         return [honest_client(client) for client in known]
 
-    return Collusion(malicious.index(partition_id), len(malicious), config.num_clients, known_clients)
+    return Collusion(
+        malicious.index(partition_id), len(malicious), config.federation.num_clients, known_clients
+    )
 
 
 def evaluated_backdoor(config: RunConfig) -> tuple[BackdoorTrigger | CornerTrigger, int]:
@@ -73,9 +75,9 @@ def evaluated_backdoor(config: RunConfig) -> tuple[BackdoorTrigger | CornerTrigg
     Those of the first backdoor among the attacks; without any, those of the settings, which nobody
     trains, for comparison.
     """
-    if config.attack != NO_ATTACK:
-        attack = config.attack_of(0)
+    if config.threat.attack != NO_ATTACK:
+        attack = config.threat.attack_of(0)
         for one in attack.attacks if isinstance(attack, CombinedAttack) else (attack,):
             if isinstance(one, LocalPattern | ErasedCorner):
                 return one.trigger, one.target
-    return config.trigger, config.target_label
+    return config.threat.trigger, config.threat.target_label

@@ -64,7 +64,7 @@ def serve(grid: Grid, config: RunConfig, method: Method | None = None) -> None:
             return
         checkpoints = CheckpointFolder(records.folder / "checkpoints")
         server = make_server(config, records, checkpoints, method, grid)
-        rounds = ServerConfig(config.num_rounds, config.round_timeout or None)
+        rounds = ServerConfig(config.federation.num_rounds, config.rounds.round_timeout or None)
         # More threads win little for an aggregation, and lose a lot where other runs use the cores.
         with threadpool_limits(1, "blas"), simulation_grid(grid) as patient_grid:
             start_grid(grid=patient_grid, server=server, config=rounds)
@@ -80,27 +80,30 @@ def make_server(
     grid: Grid | None = None,
 ) -> DurableServer:
     """Return the server, ready for the run's first round or the one after its last checkpoint."""
-    resume_from = checkpoints.newest() if config.resume else None
-    if config.resume:
+    resume_from = checkpoints.newest() if config.results.resume else None
+    if config.results.resume:
         records.cut_back({} if resume_from is None else resume_from.record_lengths)
 
     def save(checkpoint: Checkpoint) -> None:
-        last = checkpoint.server_round == config.num_rounds
-        due = config.checkpoint_every and (
-            last or checkpoint.server_round % config.checkpoint_every == 0
+        last = checkpoint.server_round == config.federation.num_rounds
+        due = config.results.checkpoint_every and (
+            last or checkpoint.server_round % config.results.checkpoint_every == 0
         )
         lengths = records.lengths
         if due and lengths is not None:
             checkpoints.save(replace(checkpoint, record_lengths=lengths))
 
-    initial_arrays = arrays_of(initial_model(config.seed, config.network))
+    initial_arrays = arrays_of(initial_model(config.seed, config.training.network))
     return DurableServer(
-        client_manager=SeededClientManager(config.seed, config.round_timeout or None),
+        client_manager=SeededClientManager(config.seed, config.rounds.round_timeout or None),
         strategy=make_strategy(config, records, initial_arrays, method),
         endurance=Endurance(
-            config.num_clients, config.start_timeout, config.needed_replies, config.round_attempts
+            config.federation.num_clients,
+            config.rounds.start_timeout,
+            config.needed_replies,
+            config.rounds.round_attempts,
         ),
-        progress=RunProgress(config.num_rounds),
+        progress=RunProgress(config.federation.num_rounds),
         resume_from=resume_from,
         on_failures=records.add_failures,
         on_evaluations=records.add_evaluations,
@@ -111,10 +114,10 @@ def make_server(
 
 def check_machine(config: RunConfig) -> None:
     """Find the device and load (or download) and split the data, so that what is amiss shows early."""
-    if config.tensorboard:
+    if config.results.tensorboard:
         check_installed()
-    training_device(config.device)
-    load_dataset(config.dataset, config.data_dir)
+    training_device(config.training.device)
+    load_dataset(config.data.dataset, config.data.data_dir)
     client_indices(config)
 
 
@@ -122,9 +125,9 @@ def make_strategy(
     config: RunConfig, records: RunRecords, initial_arrays: NDArrays, method: Method
 ) -> FedAvg:
     """Return the strategy of settings and method, recording and evaluating every round."""
-    model = initial_model(config.seed, config.network)
-    device = training_device(config.device)
-    images, labels = load_dataset(config.dataset, config.data_dir).test.as_inputs(device)
+    model = initial_model(config.seed, config.training.network)
+    device = training_device(config.training.device)
+    images, labels = load_dataset(config.data.dataset, config.data.data_dir).test.as_inputs(device)
     model.to(device)
 
     def evaluate_round(
@@ -140,8 +143,8 @@ def make_strategy(
         }
 
     flower_options: dict[str, Any] = {
-        "fraction_fit": config.fraction_fit,
-        "fraction_evaluate": config.fraction_evaluate,
+        "fraction_fit": config.federation.fraction_fit,
+        "fraction_evaluate": config.federation.fraction_evaluate,
         "min_fit_clients": 1,
         "min_evaluate_clients": 1,
         "min_available_clients": config.needed_replies,
@@ -153,11 +156,11 @@ def make_strategy(
     if method.weighting is None:
         return baseline(config, records.add_clients, flower_options)
     return PAwBRoFL(
-        epsilon=config.epsilon,
+        epsilon=config.aggregation.epsilon,
         weighting=method.weighting,
         performance=method.performance,
-        server_learning_rate=config.server_learning_rate,
-        block_size=config.block_size or None,
+        server_learning_rate=config.server_step.server_learning_rate,
+        block_size=config.server_step.block_size or None,
         client_id_key=CLIENT_ID_KEY,
         on_round=records.add_clients,
         **flower_options,
@@ -174,13 +177,13 @@ def finish(config: RunConfig, records: RunRecords, malicious: list[int], arrays:
     ResultsElsewhere
         Where the results folder cannot be written to.
     """
-    model = initial_model(config.seed, config.network)
+    model = initial_model(config.seed, config.training.network)
     load_arrays(model, arrays)
     records.save_model(model)
     if not records.has_clients:
         raise RuntimeError("no client's reply arrived in any round; the log above says why")
     rounds, clients = records.rounds, records.clients
-    if config.figures:
+    if config.results.figures:
         try:
             draw_figures(rounds, clients, records.folder / "figures")
         except OSError as problem:

@@ -22,20 +22,22 @@ SCHEDULES: dict[str, type[MuSchedule]] = {
 
 def tilt_of(config: RunConfig) -> PerformanceAware | None:
     """Return the tilt, or None where weights shall be robust only."""
-    if not config.performance_aware:
+    if not config.tilt.performance_aware:
         return None
     return PerformanceAware(
         mu=_mu(config),
-        epsilon=config.epsilon,
-        bound_reports=config.bound_reports,
-        max_tilt=config.max_tilt,
-        preferences=config.preference_of_client or None,
+        epsilon=config.aggregation.epsilon,
+        bound_reports=config.tilt.bound_reports,
+        max_tilt=config.tilt.max_tilt,
+        preferences=config.tilt.preference_of_client or None,
     )
 
 
 def _mu(config: RunConfig) -> float | MuSchedule | EffectiveClients:
-    if config.mu_schedule == "constant":
-        return config.mu
-    if config.mu_schedule == "effective-clients":
-        return EffectiveClients(config.effective_clients)
-    return SCHEDULES[config.mu_schedule](config.mu, config.mu_end, config.num_rounds)
+    if config.tilt.mu_schedule == "constant":
+        return config.tilt.mu
+    if config.tilt.mu_schedule == "effective-clients":
+        return EffectiveClients(config.tilt.effective_clients)
+    return SCHEDULES[config.tilt.mu_schedule](
+        config.tilt.mu, config.tilt.mu_end, config.federation.num_rounds
+    )

@@ -14,10 +14,13 @@ def weighting_of(config: RunConfig) -> Weighting:
     A bucket with one malicious update is malicious, so behind buckets the weighting withstands
     ``bucket_size`` times the fraction.
     """
-    if config.pre_aggregation == "bucketing":
-        inner = weighting_named(config.aggregator, epsilon=config.bucket_size * config.epsilon)
-        return Bucketing(inner, config.bucket_size, config.seed)
-    weighting = weighting_named(config.aggregator, epsilon=config.epsilon)
-    if config.pre_aggregation == "nearest-neighbor-mixing":
-        return NearestNeighborMixing(weighting, config.epsilon)
+    if config.aggregation.pre_aggregation == "bucketing":
+        inner = weighting_named(
+            config.aggregation.aggregator,
+            epsilon=config.aggregation.bucket_size * config.aggregation.epsilon,
+        )
+        return Bucketing(inner, config.aggregation.bucket_size, config.seed)
+    weighting = weighting_named(config.aggregation.aggregator, epsilon=config.aggregation.epsilon)
+    if config.aggregation.pre_aggregation == "nearest-neighbor-mixing":
+        return NearestNeighborMixing(weighting, config.aggregation.epsilon)
     return weighting

@@ -137,16 +137,16 @@ def departures_named(names: str) -> frozenset[str]:
 def published_method(config: RunConfig, departures: frozenset[str]) -> Method:
     """Return how a run with these departures aggregates and evaluates."""
     method = method_of(config)
-    if "weightings" in departures and config.aggregator == "no-regret":
-        method = replace(method, weighting=PublishedNoRegret(epsilon=config.epsilon))
-    if "weightings" in departures and config.aggregator == "filtering":
-        method = replace(method, weighting=published_filtering(config.epsilon))
+    if "weightings" in departures and config.aggregation.aggregator == "no-regret":
+        method = replace(method, weighting=PublishedNoRegret(epsilon=config.aggregation.epsilon))
+    if "weightings" in departures and config.aggregation.aggregator == "filtering":
+        method = replace(method, weighting=published_filtering(config.aggregation.epsilon))
     if method.performance is not None and departures & {"gap-order", "unnormalised"}:
         tilt = PublishedTilt(
-            mu=config.mu,
-            epsilon=config.epsilon,
-            bound_reports=config.bound_reports,
-            max_tilt=config.max_tilt,
+            mu=config.tilt.mu,
+            epsilon=config.aggregation.epsilon,
+            bound_reports=config.tilt.bound_reports,
+            max_tilt=config.tilt.max_tilt,
             gap_order_seed=config.seed if "gap-order" in departures else None,
             unnormalised="unnormalised" in departures,
         )

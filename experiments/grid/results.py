@@ -10,7 +10,7 @@ from dataclasses import fields
 import pandas as pd
 
 from pawbrofl_app.records.fairness import Fairness
-from pawbrofl_app.settings.run_config import RunConfig
+from pawbrofl_app.settings.run_config import SETTINGS
 
 from .runner import CellFolder
 from .study import DEPARTURES
@@ -91,7 +91,7 @@ def comparable(rounds: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         The data set, and every other setting that varies over the study with its value.
     part : DataFrame
     """
-    settings = [*(field.name.replace("_", "-") for field in fields(RunConfig)), DEPARTURES]
+    settings = [*SETTINGS, DEPARTURES]
     apart = [name for name in settings if name in rounds and name not in COMPARED]
     varying = [name for name in apart if name != "dataset" and rounds[name].nunique() > 1]
     for values, part in rounds.groupby(["dataset", *varying], sort=False):
@@ -102,6 +102,6 @@ def comparable(rounds: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def method_of(folder: CellFolder) -> str:
     """Return the paper's name for how a cell aggregates: vanilla FL, vanilla BRFL or PAwBRoFL."""
     config = folder.cell.config
-    if not config.performance_aware:
-        return "vanilla FL" if config.aggregator == "mean" else "vanilla BRFL"
-    return f"PAwBRoFL mu={config.mu:g}"
+    if not config.tilt.performance_aware:
+        return "vanilla FL" if config.aggregation.aggregator == "mean" else "vanilla BRFL"
+    return f"PAwBRoFL mu={config.tilt.mu:g}"

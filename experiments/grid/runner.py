@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -140,7 +140,7 @@ def run_cell(folder: CellFolder, engine: Engine) -> None:
     """Run one cell to its end, in a process of its own, with everything it prints in its log."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     folder.path.parent.mkdir(parents=True, exist_ok=True)
-    config = replace(folder.cell.config, results_dir=str(folder.path.resolve()), resume=True)
+    config = folder.cell.config.replace(results_dir=str(folder.path.resolve()), resume=True)
     goes_on = not folder.failed and _can_go_on(config)
     if not goes_on:
         shutil.rmtree(folder.path, ignore_errors=True)
@@ -156,7 +156,7 @@ def run_cell(folder: CellFolder, engine: Engine) -> None:
 
 def _can_go_on(config: RunConfig) -> bool:
     """Return whether the folder of a cell is what the same run left when it was killed."""
-    if not Path(config.results_dir).is_dir():
+    if not Path(config.results.results_dir).is_dir():
         return False
     try:
         check_existing(config)

@@ -35,7 +35,7 @@ class StudyProgress:
             disable=not self._console.is_terminal,
         )
         self._before = {folder.cell.name for folder in folders if folder.finished}
-        rounds = sum(folder.cell.config.num_rounds for folder in self._to_run())
+        rounds = sum(folder.cell.config.federation.num_rounds for folder in self._to_run())
         self._cells = self._bars.add_task("cells", total=len(self._to_run()))
         self._rounds = self._bars.add_task("rounds", total=rounds)
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from pawbrofl_app.settings.run_config import NUM_CLASSES, RunConfig
+from pawbrofl_app.settings.run_config import RunConfig
+from pawbrofl_app.settings.threat_settings import NUM_CLASSES
 from pawbrofl_app.tasks.datasets import load_dataset
 from pawbrofl_app.tasks.partitions import client_indices
 
@@ -42,7 +43,7 @@ def client_rounds(folder: CellFolder) -> pd.DataFrame:
 
 def describe(config: RunConfig) -> pd.DataFrame:
     """Return what each client's data are like, one row for each ``client``."""
-    labels = load_dataset(config.dataset, config.data_dir).train.labels.numpy()
+    labels = load_dataset(config.data.dataset, config.data.data_dir).train.labels.numpy()
     own = [np.bincount(labels[held], minlength=NUM_CLASSES) for held in client_indices(config)]
     whole = np.sum(own, axis=0) / np.sum(own)
     rows = [

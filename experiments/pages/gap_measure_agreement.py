@@ -70,13 +70,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def measured_gaps(config: RunConfig) -> pd.DataFrame:
     """Return each client's gap by every measure (columns), by round and client, in honest training."""
-    model = initial_model(config.seed, config.network)
-    clients = [honest_client(config, client) for client in range(config.num_clients)]
+    model = initial_model(config.seed, config.training.network)
+    clients = [honest_client(config, client) for client in range(config.federation.num_clients)]
     rounds = []
-    for server_round in range(1, config.num_rounds + 1):
+    for server_round in range(1, config.federation.num_rounds + 1):
         trained = [copy.deepcopy(model) for _ in clients]
         rows = [
-            gaps_of(own, client, local_training(config), server_round)
+            gaps_of(own, client, local_training(config.training), server_round)
             for own, client in zip(trained, clients, strict=True)
         ]
         rounds.append(pd.DataFrame(rows).rename_axis("client"))
@@ -84,7 +84,7 @@ def measured_gaps(config: RunConfig) -> pd.DataFrame:
             (arrays_of(own), len(client.labels)) for own, client in zip(trained, clients, strict=True)
         ]
         load_arrays(model, weighted_mean(replies))
-    return pd.concat(rounds, keys=range(1, config.num_rounds + 1), names=["round"])
+    return pd.concat(rounds, keys=range(1, config.federation.num_rounds + 1), names=["round"])
 
 
 def gaps_of(

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cells = runs.cells.assign(dropped=[round(dropped_share(folder), 4) for folder in finished])
     cells.to_csv(runs.out / "heterogeneity.csv", index=False)
     by = ("partition", "dirichlet-alpha", "attack", "pre-aggregation", "aggregator")
-    plain = [folder for folder in finished if not folder.cell.config.performance_aware]
+    plain = [folder for folder in finished if not folder.cell.config.tilt.performance_aware]
     dropped = dropped_and_kept(plain, by).round(4)
     dropped.to_csv(runs.out / "heterogeneity_dropped.csv", index=False)
     (runs.out / "figures").mkdir(exist_ok=True)

@@ -82,9 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def honest_models(config: RunConfig) -> list[Update]:
     """Return the global model at the start of every round of training without malicious clients."""
-    models = [arrays_of(initial_model(config.seed, config.network))]
-    clients = [honest_client(config, client) for client in range(config.num_clients)]
-    for server_round in range(1, config.num_rounds):
+    models = [arrays_of(initial_model(config.seed, config.training.network))]
+    clients = [honest_client(config, client) for client in range(config.federation.num_clients)]
+    for server_round in range(1, config.federation.num_rounds):
         trained = [client.honest_training(models[-1], server_round)[0] for client in clients]
         models.append([np.mean(arrays, axis=0) for arrays in zip(*trained, strict=True)])
     return models
@@ -96,10 +96,10 @@ def measure(config: RunConfig, models: Sequence[Update]) -> dict[str, float]:
     for server_round, model in enumerate(models, start=1):
         updates, gaps, honest_gaps = replies(config, model, server_round)
         malicious = malicious_clients(config)
-        honest = [client for client in range(config.num_clients) if client not in malicious]
+        honest = [client for client in range(config.federation.num_clients) if client not in malicious]
         target = updates[honest].mean(axis=0)
-        weighting = weighting_named(config.aggregator, epsilon=config.epsilon)
-        bounded = PerformanceAware(config.mu, config.epsilon)
+        weighting = weighting_named(config.aggregation.aggregator, epsilon=config.aggregation.epsilon)
+        bounded = PerformanceAware(config.tilt.mu, config.aggregation.epsilon)
         aggregations = {
             "no tilt": aggregate(updates, weighting),
             "bounded": aggregate(updates, weighting, gaps, bounded),
@@ -127,7 +127,7 @@ def replies(
 ) -> tuple[np.ndarray[Any, Any], list[float], list[float]]:
     """Return what all clients send: updates (m, d), reported gaps, and the gaps of honest training."""
     updates, gaps, honest_gaps = [], [], []
-    for number in range(config.num_clients):
+    for number in range(config.federation.num_clients):
         client = client_of(config, number)
         sent, _, metrics = client.fit(model, {"server_round": server_round})
         updates.append(np.concatenate([(a - b).ravel() for a, b in zip(model, sent, strict=True)]))

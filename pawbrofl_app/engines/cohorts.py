@@ -41,14 +41,14 @@ class CohortTraining:
 
     def __init__(self, config: RunConfig) -> None:
         self._config = config
-        self.size = cohort_size(config.cohort_size, training_device(config.device))
-        training = local_training(config)
-        if self.size > 1 and not can_train_in_lock_step(NETWORKS[config.network](), training):
+        self.size = cohort_size(config.training.cohort_size, training_device(config.training.device))
+        training = local_training(config.training)
+        if self.size > 1 and not can_train_in_lock_step(NETWORKS[config.training.network](), training):
             log(
                 WARNING,
                 "clients train one by one: %s and %s do not go in lock-step",
-                config.network,
-                config.gap_measure,
+                config.training.network,
+                config.training.gap_measure,
             )
             self.size = 1
 

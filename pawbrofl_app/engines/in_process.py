@@ -189,6 +189,6 @@ def run_in_process(config: RunConfig, server_app: ServerApp | None = None) -> No
     from .cohorts import CohortTraining
 
     settings: Settings = dict(config.as_settings())
-    grid = InProcessGrid(client_app, settings, config.num_clients, CohortTraining(config))
+    grid = InProcessGrid(client_app, settings, config.federation.num_clients, CohortTraining(config))
     run = app if server_app is None else server_app
     run(grid, Context(RUN_ID, SUPERLINK_NODE_ID, {}, RecordDict(), settings))

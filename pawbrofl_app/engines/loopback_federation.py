@@ -118,7 +118,7 @@ class LoopbackFederation(contextlib.ExitStack):
 def node_config(config: RunConfig, client: int) -> str:
     """Return what a client's SuperNode is told: its number, how many there are, and its role."""
     malicious = str(client in malicious_clients(config)).lower()
-    return f"partition-id={client} num-partitions={config.num_clients} malicious={malicious}"
+    return f"partition-id={client} num-partitions={config.federation.num_clients} malicious={malicious}"
 
 
 def run_federation(config: RunConfig) -> int:
@@ -136,13 +136,13 @@ def run_federation(config: RunConfig) -> int:
         streaming = federation.run_app(config)
         for line in streaming.stdout or ():
             print(line, end="", flush=True)
-    return 0 if (Path(config.results_dir) / "summary.json").is_file() else 1
+    return 0 if (Path(config.results.results_dir) / "summary.json").is_file() else 1
 
 
 def _start_all(federation: LoopbackFederation, config: RunConfig) -> None:
     federation.start_superlink()
     print(f"SuperLink at https://{federation.address}, logs in {federation.folder}", flush=True)
-    for client in range(config.num_clients):
+    for client in range(config.federation.num_clients):
         name, told = f"supernode-{client}", node_config(config, client)
         federation.register_supernode(name)
         federation.start_supernode(name, told)

@@ -34,12 +34,12 @@ def federation_settings(
         chosen, limit = ClientResources(1, 0.0, 0), {}
     else:
         machine = Machine.this()
-        chosen = ClientResources.on(machine, config.num_fit_clients, config.device)
+        chosen = ClientResources.on(machine, config.federation.num_fit_clients, config.training.device)
         limit = {"init-args-num-cpus": machine.processors}
         if num_cpus is None and num_gpus is None:
             print(chosen)
     return {
-        "num-supernodes": config.num_clients,
+        "num-supernodes": config.federation.num_clients,
         "client-resources-num-cpus": chosen.num_cpus if num_cpus is None else num_cpus,
         "client-resources-num-gpus": chosen.num_gpus if num_gpus is None else num_gpus,
     } | limit
@@ -76,7 +76,7 @@ def simulate(config: RunConfig, num_cpus: int | None = None, num_gpus: float | N
             subprocess.run(command, env=environment, check=False)
     if not on_cluster:
         print(memory)
-    finished = (Path(config.results_dir) / "summary.json").is_file()
+    finished = (Path(config.results.results_dir) / "summary.json").is_file()
     if not finished:
         print("error: the run did not finish; the log above says why", file=sys.stderr)
     return 0 if finished else 1

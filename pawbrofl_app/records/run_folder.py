@@ -37,9 +37,9 @@ def folder_of(config: RunConfig) -> Path:
     InvalidSetting
         As `check_existing`, or where the folder cannot be made.
     """
-    given = config.results_dir
+    given = config.results.results_dir
     folder = Path(given) if given else DEFAULT_RESULTS / time.strftime("%Y%m%d-%H%M%S")
-    if config.resume and not given:
+    if config.results.resume and not given:
         raise InvalidSetting("results-dir must name the folder of the run to resume, got ''")
     try:
         folder.mkdir(parents=True)
@@ -58,11 +58,11 @@ def check_existing(config: RunConfig) -> None:
     InvalidSetting
         Where ``resume`` is false, the folder is no run's, or settings differ from those recorded in it.
     """
-    folder = Path(config.results_dir)
-    if not config.resume:
+    folder = Path(config.results.results_dir)
+    if not config.results.resume:
         raise InvalidSetting(
-            f"results-dir must be a folder that does not exist yet, got {config.results_dir!r}: nothing "
-            "was written over"
+            "results-dir must be a folder that does not exist yet, got "
+            f"{config.results.results_dir!r}: nothing was written over"
         )
     try:
         recorded = tomllib.loads((folder / SETTINGS).read_text())
@@ -70,7 +70,9 @@ def check_existing(config: RunConfig) -> None:
         left = [path.name for path in folder.iterdir()]
         if set(left) <= {LOCK, f".{SETTINGS}.part"}:
             return  # killed before it had begun
-        raise InvalidSetting(f"results-dir {config.results_dir!r} is not the folder of a run") from None
+        raise InvalidSetting(
+            f"results-dir {config.results.results_dir!r} is not the folder of a run"
+        ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
         raise InvalidSetting(f"{folder / SETTINGS} cannot be read: {problem}") from problem
     now = config.as_settings()

@@ -77,12 +77,13 @@ class RunSummary:
 
     def lines(self, config: RunConfig, folder: Path) -> list[str]:
         """Return the summary as lines for the log."""
-        tilt = f"tilt mu {config.mu:g}" if config.performance_aware else "no tilt"
+        tilt = f"tilt mu {config.tilt.mu:g}" if config.tilt.performance_aware else "no tilt"
         found = ", ".join(self.judged_malicious) or "nobody"
         truth = ", ".join(self.malicious) or "nobody"
         return [
-            f"{config.dataset}, {config.num_clients} clients, {config.num_rounds} rounds, attack "
-            f"{config.attack}, {config.aggregator}, {tilt}, seed {config.seed}",
+            f"{config.data.dataset}, {config.federation.num_clients} clients, "
+            f"{config.federation.num_rounds} rounds, attack {config.threat.attack}, "
+            f"{config.aggregation.aggregator}, {tilt}, seed {config.seed}",
             f"test accuracy          {self.test_accuracy:.4f}",
             f"attack success rate    {self.attack_success_rate:.4f}",
             f"largest optimality gap {self.largest_gap:.4f} (honest clients: "

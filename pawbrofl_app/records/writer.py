@@ -67,7 +67,7 @@ class RunRecords:
         self._results = ResultsFolder(self.folder)
         self._diagnostics: RoundDiagnostics | None = None
         self._fairness: tuple[int, Fairness, float] | None = None
-        self._events = TensorBoardEvents(self.folder) if config.tensorboard else None
+        self._events = TensorBoardEvents(self.folder) if config.results.tensorboard else None
         if not (self.folder / SETTINGS).is_file():
             settings = config.as_settings() | {"results-dir": str(self.folder), "resume": False}
             self._results.replace(SETTINGS, tomli_w.dumps(settings).encode())
@@ -157,7 +157,7 @@ class RunRecords:
         seconds : float
             How long they took.
         """
-        names = {str(client) for client in range(self.config.num_clients)} - self.malicious
+        names = {str(client) for client in range(self.config.federation.num_clients)} - self.malicious
         honest = [one for one in evaluations if not one.left_out and one.client in names]
         fairness = Fairness.of([one.accuracy for one in honest], [one.loss for one in honest])
         self._fairness = (server_round, fairness, seconds)

@@ -21,7 +21,8 @@ import numpy as np
 import torch
 
 from ..tasks.datasets import DataUnavailable, LabelledImages, load_dataset
-from .run_config import IMAGE_SIZE, NUM_CLASSES, InvalidSetting
+from .setting import InvalidSetting
+from .threat_settings import IMAGE_SIZE, NUM_CLASSES
 
 KNOWN = ("partition-id", "num-partitions", "data-dir", "malicious")
 OWN_DATA = "train.npz"

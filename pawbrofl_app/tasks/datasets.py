@@ -19,7 +19,8 @@ from filelock import FileLock
 from torch import Tensor
 from torch.nn import functional
 
-from ..settings.run_config import DATASETS, IMAGE_SIZE, NUM_CLASSES
+from ..settings.data_settings import DATASETS
+from ..settings.threat_settings import IMAGE_SIZE, NUM_CLASSES
 
 DATA_DIR_VARIABLE = "PAWBROFL_DATA_DIR"
 DEFAULT_DATA_DIR = Path.home() / ".cache" / "pawbrofl"

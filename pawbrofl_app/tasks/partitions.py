@@ -30,25 +30,25 @@ def client_indices(config: RunConfig) -> tuple[Indices, ...]:
     InvalidSetting
         Where there are more clients than samples, or labels are too skewed for so many clients.
     """
-    available = len(load_dataset(config.dataset, config.data_dir).train.labels)
-    num_samples = config.training_samples or available
+    available = len(load_dataset(config.data.dataset, config.data.data_dir).train.labels)
+    num_samples = config.data.training_samples or available
     if num_samples > available:
         raise InvalidSetting(
-            f"training-samples must be at most {available}, all that {config.dataset!r} has, "
+            f"training-samples must be at most {available}, all that {config.data.dataset!r} has, "
             f"got {num_samples}"
         )
-    if config.num_clients > num_samples:
+    if config.federation.num_clients > num_samples:
         raise InvalidSetting(
             f"num-clients must be at most {num_samples}, the number of training samples of "
-            f"{config.dataset!r} that are used, got {config.num_clients}"
+            f"{config.data.dataset!r} that are used, got {config.federation.num_clients}"
         )
     return _partition(
-        config.dataset,
-        config.data_dir,
+        config.data.dataset,
+        config.data.data_dir,
         num_samples,
-        config.partition,
-        config.dirichlet_alpha,
-        config.num_clients,
+        config.data.partition,
+        config.data.dirichlet_alpha,
+        config.federation.num_clients,
         config.seed,
     )
 

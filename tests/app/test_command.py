@@ -74,9 +74,9 @@ def test_missing_data_without_network_is_named(
 def test_later_settings_win_and_paths_become_absolute(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('mu = 0.5\naggregator = "filtering"\n')
     config = command.read_settings(["mine.toml", "mu=0.7 data-dir='d'"], tmp_path)
-    assert (config.mu, config.aggregator) == (0.7, "filtering")
-    assert config.data_dir == str(tmp_path / "d")
-    assert config.results_dir.startswith(str(tmp_path / "results"))
+    assert (config.tilt.mu, config.aggregation.aggregator) == (0.7, "filtering")
+    assert config.data.data_dir == str(tmp_path / "d")
+    assert config.results.results_dir.startswith(str(tmp_path / "results"))
 
 
 def test_only_a_runs_folder_can_be_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,4 +89,4 @@ def test_a_run_is_resumed_with_its_own_settings(tmp_path: Path, defaults: dict[s
     (tmp_path / "settings.toml").write_text(tomli_w.dumps(recorded))
     options = command._parser().parse_args(["resume", str(tmp_path)])
     config = options.read(options)
-    assert (config.seed, config.resume, config.results_dir) == (7, True, str(tmp_path))
+    assert (config.seed, config.results.resume, config.results.results_dir) == (7, True, str(tmp_path))

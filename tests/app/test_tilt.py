@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from pawbrofl_app.engines.in_process import run_in_process
-from pawbrofl_app.settings.run_config import BASELINES, RunConfig
+from pawbrofl_app.settings.aggregation_settings import BASELINES
+from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tilt import tilt_of
 from strategies import CosineMu, EffectiveClients, PerformanceAware
 

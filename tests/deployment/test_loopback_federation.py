@@ -63,7 +63,7 @@ def federation(
     folder = tmp_path_factory.mktemp("federation")
     with LoopbackFederation(folder) as started:
         started.start_superlink()
-        for client in range(config.num_clients):
+        for client in range(config.federation.num_clients):
             started.register_supernode(f"supernode-{client}")
             started.start_supernode(f"supernode-{client}", node_config(config, client))
         yield started
@@ -102,7 +102,7 @@ def test_a_run_survives_a_killed_supernode(federation: LoopbackFederation, confi
     restart(federation, f"supernode-{killed}", node_config(config, killed))
     run.read_until("results are in")
 
-    rows = pd.read_csv(Path(config.results_dir) / "clients.csv", dtype={"client": str})
+    rows = pd.read_csv(Path(config.results.results_dir) / "clients.csv", dtype={"client": str})
     replied = rows[rows["left_out"].isna()].groupby("round")["client"].agg(set)
     everybody = {"0", "1", "2", "3"}
     assert replied[1] == replied[4] == everybody
@@ -115,7 +115,7 @@ def test_a_run_survives_a_killed_supernode(federation: LoopbackFederation, confi
     theirs = rows[(rows["client"] == str(malicious)) & rows["round"].isin(all_answered)]
     assert theirs["judged_malicious"].all()
     assert theirs["weight"].max() < 0.05
-    assert pd.read_csv(Path(config.results_dir) / "rounds.csv")["test_accuracy"].iloc[-1] > 0.5
+    assert pd.read_csv(Path(config.results.results_dir) / "rounds.csv")["test_accuracy"].iloc[-1] > 0.5
 
 
 def test_an_interrupt_stops_everything(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +132,7 @@ def test_a_run_follows_the_departures_to_its_records(defaults: dict[str, Any], t
     weights = {}
     for departures in ("none", "all"):
         run_as_published(
-            replace(config, results_dir=str(tmp_path / departures)), departures_named(departures)
+            config.replace(results_dir=str(tmp_path / departures)), departures_named(departures)
         )
         weights[departures] = pd.read_csv(tmp_path / departures / "clients.csv")["weight"]
         assert weights[departures].sum() > 0

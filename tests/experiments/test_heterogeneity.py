@@ -151,11 +151,11 @@ def test_every_run_has_the_run_that_it_is_compared_with() -> None:
         return tuple(sorted((name, settings[name]) for name in settings.keys() - set(names)))
 
     runs, bounds = Study.load("heterogeneity").cells, Study.load("max-tilt").cells
-    plain = {without(c, "performance-aware") for c in runs if not c.config.performance_aware}
-    tilted = {without(c, "performance-aware") for c in runs if c.config.performance_aware}
+    plain = {without(c, "performance-aware") for c in runs if not c.config.tilt.performance_aware}
+    tilted = {without(c, "performance-aware") for c in runs if c.config.tilt.performance_aware}
     assert plain == tilted
     widened = ("max-tilt", "bound-reports")
-    bounded = {without(cell, *widened) for cell in runs if cell.config.performance_aware}
+    bounded = {without(cell, *widened) for cell in runs if cell.config.tilt.performance_aware}
     assert {without(cell, *widened) for cell in bounds} <= bounded
 
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -114,7 +113,7 @@ def try_once(folder: CellFolder) -> None:
 
 def test_what_a_failed_try_or_another_run_left_is_begun_afresh(tmp_path: Path, study_file: Path) -> None:
     folder = folders_of(Study.load(str(study_file)), tmp_path)[0]
-    config = replace(folder.cell.config, results_dir=str(folder.path.resolve()), num_rounds=1)
+    config = folder.cell.config.replace(results_dir=str(folder.path.resolve()), num_rounds=1)
     run_in_process(config)
     (folder.path / "summary.json").unlink()
     try_once(folder)

@@ -35,7 +35,7 @@ def test_a_study_is_the_union_of_its_grids_for_every_seed(tmp_path: Path) -> Non
     assert loaded.varied == ("attack", "aggregator", "mu")
     assert len(loaded.cells) == 2 * (2 + 4)
     assert [cell.config.seed for cell in loaded.cells] == [1] * 6 + [2] * 6
-    assert {cell.config.num_rounds for cell in loaded.cells} == {3}
+    assert {cell.config.federation.num_rounds for cell in loaded.cells} == {3}
     assert len(study(tmp_path, GRID, seeds=5).cells) == 30
 
 

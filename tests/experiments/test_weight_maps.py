@@ -47,9 +47,9 @@ def table_of(folders: list[CellFolder]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "attack": folder.cell.config.attack,
-                "aggregator": folder.cell.config.aggregator,
-                "method": "tilt" if folder.cell.config.performance_aware else "plain",
+                "attack": folder.cell.config.threat.attack,
+                "aggregator": folder.cell.config.aggregation.aggregator,
+                "method": "tilt" if folder.cell.config.tilt.performance_aware else "plain",
                 "clients file": folder.path / "clients.csv",
             }
             for folder in folders

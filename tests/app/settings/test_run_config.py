@@ -84,7 +84,21 @@ def test_a_misspelt_setting_is_named_with_the_nearest_known_one(defaults: dict[s
 
 
 def test_whole_numbers_may_stand_for_fractions(defaults: dict[str, Any]) -> None:
-    assert RunConfig.parse(defaults | {"mu": 1}).mu == 1.0
+    assert RunConfig.parse(defaults | {"mu": 1}).tilt.mu == 1.0
+
+
+def test_some_settings_are_changed_and_checked_anew(defaults: dict[str, Any]) -> None:
+    config = RunConfig.parse(defaults).replace(mu=1, results_dir="/somewhere")
+    assert config.as_settings() == defaults | {"mu": 1.0, "results-dir": "/somewhere"}
+    with pytest.raises(InvalidSetting, match="min-fit-clients must be at most 20, which train"):
+        config.replace(min_fit_clients=21)
+    with pytest.raises(InvalidSetting, match="unknown setting 'mue': did you mean 'mu'"):
+        config.replace(mue=1)
+
+
+def test_the_order_of_settings_is_that_of_the_sections(defaults: dict[str, Any]) -> None:
+    shuffled = dict(sorted(defaults.items()))
+    assert list(RunConfig.parse(shuffled).as_settings()) == list(defaults)
 
 
 def test_without_an_attack_nobody_is_malicious(defaults: dict[str, Any]) -> None:
@@ -93,4 +107,4 @@ def test_without_an_attack_nobody_is_malicious(defaults: dict[str, Any]) -> None
 
 def test_settings_cannot_be_changed(defaults: dict[str, Any]) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        RunConfig.parse(defaults).mu = 2.0  # type: ignore[misc]
+        RunConfig.parse(defaults).tilt.mu = 2.0  # type: ignore[misc]

@@ -1,0 +1,31 @@
+"""Settings of the data: which samples there are, and how clients share them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from .setting import SECTION, Folder, Number, Text, WholeNumber, one_of
+
+DATASETS = ("digits", "mnist", "fashion-mnist")
+PARTITIONS = ("iid", "variable", "dirichlet")
+
+
+@dataclass(frozen=True, config=SECTION)
+class DataSettings:
+    """Which samples there are, and how clients share them."""
+
+    dataset: Annotated[Text, one_of(DATASETS)] = "digits"
+    """The images: "digits" (inside scikit-learn), "mnist" or "fashion-mnist" (torchvision's layout)."""
+    data_dir: Folder = ""
+    """Absolute folder of the data set's files, downloaded there if missing. "": the folder that the
+    environment variable PAWBROFL_DATA_DIR names, else ~/.cache/pawbrofl."""
+    training_samples: WholeNumber = Field(default=0, ge=0)
+    """How many of the training samples the clients share, drawn by the seed; 0: all."""
+    partition: Annotated[Text, one_of(PARTITIONS)] = "iid"
+    """How clients share them: "iid" (equal sizes), "variable" (sizes from almost none to twice the mean)
+    or "dirichlet"."""
+    dirichlet_alpha: Number = Field(default=0.5, gt=0)
+    """Label skew of "dirichlet": the smaller, the more skewed."""

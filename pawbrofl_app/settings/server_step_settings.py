@@ -1,0 +1,18 @@
+"""Settings of the server's step: how the aggregate changes the model."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from .setting import SECTION, Number, WholeNumber
+
+
+@dataclass(frozen=True, config=SECTION)
+class ServerStepSettings:
+    """How the aggregate changes the model."""
+
+    server_learning_rate: Number = Field(default=1.0, gt=0)
+    """What the aggregated update is multiplied with."""
+    block_size: WholeNumber = Field(default=0, ge=0)
+    """Aggregate blocks of so many coordinates on their own; 0: the whole update at once."""

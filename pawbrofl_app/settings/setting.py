@@ -1,0 +1,119 @@
+"""What settings are made of: types that take or refuse a value, and errors that name what is allowed.
+
+A section is a frozen dataclass with one field for each of its settings: type, default, range or choices
+and help text (its docstring) stand there and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import (
+    AfterValidator,
+    AllowInfNan,
+    BeforeValidator,
+    ConfigDict,
+    Strict,
+    StrictBool,
+    StrictStr,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+
+class InvalidSetting(ValueError):
+    """A setting is unknown or out of its range. The message names it and the allowed values."""
+
+
+def _whole(value: Any) -> Any:
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value
+    if isinstance(whole, int) and not -(2**63) <= whole < 2**63:
+        raise ValueError("a whole number of at most 64 bits")
+    return whole
+
+
+def _absolute(path: str) -> str:
+    if path and not Path(path).is_absolute():
+        raise ValueError("an absolute path: a run does not start in your folder")
+    return path
+
+
+SECTION = ConfigDict(use_attribute_docstrings=True)
+"""For every section: the docstring below a setting is its help text."""
+
+Flag = StrictBool
+Text = StrictStr
+WholeNumber = Annotated[int, BeforeValidator(_whole), Strict()]
+Number = Annotated[float, Strict(), AllowInfNan(False)]
+Folder = Annotated[StrictStr, AfterValidator(_absolute)]
+"""An absolute path, or "" for a folder that the app chooses."""
+
+
+def one_of(choices: Iterable[str]) -> AfterValidator:
+    """Return the check that a text is one of some names."""
+    names = tuple(choices)
+
+    def check(value: str) -> str:
+        if value not in names:
+            raise ValueError(f"one of {', '.join(names)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def invalid(name: str, allowed: str, value: object) -> InvalidSetting:
+    """Return the error of a setting, by its name in the run config, with a value that is not allowed."""
+    return InvalidSetting(f"{name} must be {allowed}, got {value!r}")
+
+
+_TYPES: dict[object, str] = {
+    bool: "true or false",
+    str: "a text",
+    int: "a whole number",
+    float: "a finite number",
+}
+_BOUNDS: tuple[tuple[type[Gt | Ge | Lt | Le], str, str], ...] = (
+    (Gt, "gt", "above"),
+    (Ge, "ge", "at least"),
+    (Lt, "lt", "below"),
+    (Le, "le", "at most"),
+)
+_OUT_OF_RANGE = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
+
+
+def allowed_range(field: FieldInfo) -> str:
+    """Return a number's range in words, such as "above 0 and at most 1"."""
+    bounds = [
+        f"{words} {getattr(bound, limit)}"
+        for kind, limit, words in _BOUNDS
+        for bound in field.metadata
+        if isinstance(bound, kind)
+    ]
+    return " and ".join(bounds)
+
+
+def as_invalid_setting(error: ErrorDetails, field: FieldInfo | None) -> InvalidSetting:
+    """Return what pydantic found, as the error that names the setting and what is allowed.
+
+    Parameters
+    ----------
+    error : dict
+        One of a ``ValidationError``.
+    field : FieldInfo or None
+        The setting's. None where several settings do not go together.
+    """
+    raised = error.get("ctx", {}).get("error")
+    if isinstance(raised, InvalidSetting):
+        return raised
+    if field is None:
+        return InvalidSetting(error["msg"])
+    if raised is not None:
+        allowed = str(raised)
+    elif error["type"] in _OUT_OF_RANGE:
+        allowed = allowed_range(field)
+    else:
+        allowed = _TYPES[field.annotation]
+    return invalid(str(error["loc"][-1]).replace("_", "-"), allowed, error["input"])

@@ -1,0 +1,44 @@
+"""Settings of local training: what clients train, how, on what device, and what they report of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from clients.local_training import GAP_MEASURES
+
+from .setting import SECTION, Number, Text, WholeNumber, one_of
+
+DEVICES = ("auto", "cpu", "cuda")
+NETWORKS = ("cnn", "normalized-cnn", "perceptron")
+
+
+@dataclass(frozen=True, config=SECTION)
+class TrainingSettings:
+    """What clients train, how, on what device, and what they report of it."""
+
+    network: Annotated[Text, one_of(NETWORKS)] = "cnn"
+    """The model: "cnn" (the paper's, 319,520 parameters), "normalized-cnn" (the same on images
+    normalised as MNIST usually is) or "perceptron" (50,890; many times faster)."""
+    local_epochs: WholeNumber = Field(default=5, ge=1)
+    """How often a client passes over its samples in a round."""
+    batch_size: WholeNumber = Field(default=10, ge=1)
+    """Samples in a step."""
+    learning_rate: Number = Field(default=0.05, gt=0)
+    """Step size of the clients' plain SGD."""
+    gap_measure: Annotated[Text, one_of(GAP_MEASURES)] = "training"
+    """What clients report of how badly they are served: the loss that training gains on their "training"
+    data or on a held-out "validation" part of it, the first of its "batches" minus the last one (costs
+    nothing, says little), or the "gradient-norm" of their loss under the received model."""
+    validation_share: Number = Field(default=0.2, gt=0, lt=1)
+    """The held-out share of a client's samples, with "validation"."""
+    gap_samples: WholeNumber = Field(default=0, ge=0)
+    """On how many of those samples a client measures it, spread evenly over them; 0 for all."""
+    device: Annotated[Text, one_of(DEVICES)] = "auto"
+    """Where clients train: "auto" (a GPU where a client is given one), "cpu" or "cuda"."""
+    cohort_size: WholeNumber = Field(default=0, ge=0)
+    """How many clients the in-process engine trains in lock-step, as one batched program, which pays on
+    a GPU: 1 for none, 0 for 128 on a GPU and 1 on a CPU. Numbers differ from those of 1 by rounding
+    errors."""
