@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from .attack import Attack
+from .backdoors.bars import BarTrigger
 from .backdoors.distributed import DistributedBackdoor
-from .backdoors.trigger import BackdoorTrigger
+from .backdoors.trigger import Backdoor, Trigger
 from .combined import CombinedAttack
-from .knowledge import HonestTraining, Knowledge
+from .knowledge import HonestTraining, Knowledge, TrainingReport
 from .parsing import NO_ATTACK, make_attack
 from .registry import ATTACKS
 
@@ -17,10 +18,13 @@ __all__ = [
     "ATTACKS",
     "NO_ATTACK",
     "Attack",
-    "BackdoorTrigger",
+    "Backdoor",
+    "BarTrigger",
     "CombinedAttack",
     "DistributedBackdoor",
     "HonestTraining",
     "Knowledge",
+    "TrainingReport",
+    "Trigger",
     "make_attack",
 ]

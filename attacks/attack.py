@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from numpy.typing import NDArray
-
-from .knowledge import Knowledge
+from .backdoors.trigger import Backdoor
+from .knowledge import Knowledge, TrainingReport, Update
+from .limits import AT_LEAST_1, check_limits
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from clients.local_training import TrainingReport
-
-Update = list[NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,19 +27,23 @@ class Attack:
     Raises
     ------
     ValueError
-        For rounds out of order.
+        For rounds out of order, or a parameter out of the limits that its field states.
     """
 
-    first_round: int = 1
+    first_round: int = field(default=1, metadata=AT_LEAST_1)
     last_round: int | None = None
 
     def __post_init__(self) -> None:
-        if self.first_round < 1:
-            raise ValueError(f"first_round must be at least 1, got {self.first_round}")
+        check_limits(self)
         if self.last_round is not None and self.last_round < self.first_round:
             raise ValueError(
                 f"last_round must be at least first_round {self.first_round}, got {self.last_round}"
             )
+
+    @property
+    def backdoor(self) -> Backdoor | None:
+        """What the attack teaches the global model, by which its success is measured; None for most."""
+        return None
 
     def active(self, server_round: int) -> bool:
         """Return whether a round is one of the attack's."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .attack import Attack, Update
-from .knowledge import Knowledge
+from .attack import Attack
+from .backdoors.trigger import Backdoor
+from .knowledge import Knowledge, TrainingReport, Update
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from clients.local_training import TrainingReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +29,12 @@ class CombinedAttack(Attack):
         super().__post_init__()
         if not self.attacks:
             raise ValueError("attacks must hold at least one attack, got none")
+
+    @property
+    def backdoor(self) -> Backdoor | None:
+        """That of the first of the attacks that has one."""
+        backdoors = (attack.backdoor for attack in self.attacks)
+        return next((backdoor for backdoor in backdoors if backdoor is not None), None)
 
     def active(self, server_round: int) -> bool:
         """Return whether a round is one of any of the attacks'."""

@@ -7,14 +7,11 @@ false. These change nothing else, so they combine with attacks on data and updat
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
 
 from .attack import Attack
-from .knowledge import Knowledge
-
-if TYPE_CHECKING:
-    from clients.local_training import TrainingReport
+from .knowledge import Knowledge, TrainingReport
+from .limits import FINITE_AT_LEAST_0, FINITE_AT_LEAST_1, FINITE_AT_MOST_1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +35,8 @@ class InflatedReport(Attack):
         In units of loss, at least 0.
     """
 
-    factor: float = 100.0
-    offset: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, least in (("factor", 1), ("offset", 0)):
-            if not least <= getattr(self, name) < math.inf:
-                raise ValueError(
-                    f"{name} must be at least {least} and finite, got {getattr(self, name)}"
-                )
+    factor: float = field(default=100.0, metadata=FINITE_AT_LEAST_1)
+    offset: float = field(default=0.0, metadata=FINITE_AT_LEAST_0)
 
     def falsify_report(self, report: TrainingReport, knowledge: Knowledge) -> TrainingReport:
         """Inflate the gap."""
@@ -64,12 +53,7 @@ class DeflatedReport(Attack):
         What the gap is multiplied with, at most 1; below 0 for a negative gap.
     """
 
-    factor: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not -math.inf < self.factor <= 1:
-            raise ValueError(f"factor must be finite and at most 1, got {self.factor}")
+    factor: float = field(default=0.0, metadata=FINITE_AT_MOST_1)
 
     def falsify_report(self, report: TrainingReport, knowledge: Knowledge) -> TrainingReport:
         """Deflate the gap."""

@@ -1,16 +1,36 @@
-"""What an attacker knows when it attacks: never anything of the server's aggregation."""
+"""What a client reports, and what an attacker knows: never anything of the server's aggregation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from clients.local_training import TrainingReport
+Update = list[NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What a client tells of its training.
+
+    Attributes
+    ----------
+    loss_before, loss_after : float
+        Mean cross-entropy under the received and the trained model, on the samples that the client's gap
+        measure names.
+    num_examples : int
+        Number of training samples.
+    loss_gap : float
+        The optimality gap, as the client's gap measure defines it.
+    """
+
+    loss_before: float
+    loss_after: float
+    num_examples: int
+    loss_gap: float
 
 
 @dataclass(frozen=True)
@@ -25,7 +45,7 @@ class HonestTraining:
         With the optimality gap as measured.
     """
 
-    update: list[NDArray[Any]]
+    update: Update
     report: TrainingReport
 
 

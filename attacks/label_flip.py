@@ -7,10 +7,11 @@ Security 2020), whose map of the classes this is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .attack import Attack
+from .limits import AT_LEAST_2
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,12 +27,7 @@ class LabelFlip(Attack):
         At least 2.
     """
 
-    num_classes: int = 10
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.num_classes < 2:
-            raise ValueError(f"num_classes must be at least 2, got {self.num_classes}")
+    num_classes: int = field(default=10, metadata=AT_LEAST_2)
 
     def poison_batch(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Flip all labels."""

@@ -9,8 +9,8 @@ from .attack import Attack
 from .backdoors.centralised import CentralisedBackdoor
 from .backdoors.distributed import DistributedBackdoor, SingleShotBackdoor
 from .backdoors.erased_corner import ErasedCorner
-from .backdoors.stealthy import NormBall, StealthyBackdoor
-from .colluding_updates import ALittleIsEnough, InnerProductManipulation, Mimic
+from .backdoors.stealthy import StealthyBackdoor
+from .colluding_updates import ALittleIsEnough, InnerProductManipulation, Mimic, MinMax, MinSum
 from .false_reports import (
     ColludingReport,
     DeflatedReport,
@@ -20,8 +20,7 @@ from .false_reports import (
     NanReport,
 )
 from .label_flip import LabelFlip
-from .min_max import MinMax, MinSum
-from .untargeted_updates import AdditiveNoise, FreeRider, ModelReplacement, SignFlip
+from .untargeted_updates import AdditiveNoise, FreeRider, ModelReplacement, NormBall, SignFlip
 
 
 @dataclass(frozen=True)

@@ -1,30 +1,25 @@
 """Attackers that spoil their own update: noise, the opposite sign, a large multiple, or nothing at all.
 
-None of these needs to know anything of other clients.
+None of these needs to know anything of other clients, but for what length is usual. Formulas and sources
+are in `attacks.vectors`.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .attack import Attack, Update
-from .backdoors.distributed import scaled
-from .knowledge import Knowledge
-from .update_vectors import as_vector, in_form_of
-
-if TYPE_CHECKING:
-    from clients.local_training import TrainingReport
+from .attack import Attack
+from .knowledge import Knowledge, TrainingReport, Update
+from .limits import ABOVE_0
+from .update_vectors import as_vector, in_form_of, known_updates, scaled
+from .vectors import additive_noise, project_onto_ball, sign_flip
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdditiveNoise(Attack):
     """Add Gaussian noise, drawn anew by every attacker in every round.
-
-    Blanchard et al., "Machine learning with adversaries" (NeurIPS 2017).
 
     Parameters
     ----------
@@ -32,25 +27,16 @@ class AdditiveNoise(Attack):
         Expected length of the noise as a multiple of the update's, above 0.
     """
 
-    strength: float = 100.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.strength > 0:
-            raise ValueError(f"strength must be above 0, got {self.strength}")
+    strength: float = field(default=100.0, metadata=ABOVE_0)
 
     def poison_update(self, update: Update, knowledge: Knowledge) -> Update:
         """Add the noise."""
-        vector = as_vector(update)
-        deviation = self.strength * float(np.linalg.norm(vector)) / math.sqrt(max(len(vector), 1))
-        return in_form_of(vector + deviation * knowledge.random.standard_normal(len(vector)), update)
+        return in_form_of(additive_noise(as_vector(update), self.strength, knowledge.random), update)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignFlip(Attack):
     """Send the opposite of the update, scaled.
-
-    Li et al., "RSA: Byzantine-robust stochastic aggregation methods" (AAAI 2019).
 
     Parameters
     ----------
@@ -58,16 +44,11 @@ class SignFlip(Attack):
         The multiple, above 0.
     """
 
-    scale: float = 5.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.scale > 0:
-            raise ValueError(f"scale must be above 0, got {self.scale}")
+    scale: float = field(default=5.0, metadata=ABOVE_0)
 
     def poison_update(self, update: Update, knowledge: Knowledge) -> Update:
         """Flip and scale."""
-        return in_form_of(-self.scale * as_vector(update), update)
+        return in_form_of(sign_flip(as_vector(update), self.scale), update)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,16 +63,29 @@ class ModelReplacement(Attack):
         Which multiple of the average over all clients the attackers' sum replaces, above 0.
     """
 
-    replacement: float = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.replacement > 0:
-            raise ValueError(f"replacement must be above 0, got {self.replacement}")
+    replacement: float = field(default=1.0, metadata=ABOVE_0)
 
     def poison_update(self, update: Update, knowledge: Knowledge) -> Update:
         """Scale by the number of clients over that of attackers."""
         return scaled(update, self.replacement * knowledge.num_clients / knowledge.num_attackers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormBall(Attack):
+    """Shorten the update to a usual length; for combinations.
+
+    Parameters
+    ----------
+    radius : float, default 1.0
+        The ball's radius as a multiple of the median length of the known honest updates, above 0.
+    """
+
+    radius: float = field(default=1.0, metadata=ABOVE_0)
+
+    def poison_update(self, update: Update, knowledge: Knowledge) -> Update:
+        """Project the update onto the ball."""
+        usual = float(np.median(np.linalg.norm(known_updates(knowledge), axis=1)))
+        return in_form_of(project_onto_ball(as_vector(update), self.radius * usual), update)
 
 
 @dataclass(frozen=True, kw_only=True)

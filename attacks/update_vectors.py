@@ -1,19 +1,15 @@
-"""Updates as vectors, for attacks that do arithmetic on them.
+"""Between updates, as clients send them, and the vectors of `attacks.vectors`.
 
 Only floating-point arrays are part of the vector: counters, such as BatchNorm's, are sent as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from .attack import Update
-from .knowledge import Knowledge
-
-Vector = NDArray[np.float64]
+from .knowledge import Knowledge, Update
+from .vectors import Vector
 
 
 def as_vector(update: Update) -> Vector:
@@ -38,8 +34,12 @@ def in_form_of(vector: Vector, update: Update) -> Update:
 
 def known_updates(knowledge: Knowledge) -> Vector:
     """Return the honest updates that the attackers know, as rows of an (n, d) array."""
-    rows: Sequence[Vector] = [as_vector(known.update) for known in knowledge.honest_trainings()]
-    return np.stack(rows)
+    return np.stack([as_vector(known.update) for known in knowledge.honest_trainings()])
+
+
+def scaled(update: Update, scale: float) -> Update:
+    """Return a multiple of an update, counters included, in its dtypes."""
+    return [(scale * array).astype(array.dtype) for array in update]
 
 
 def _is_floating(array: NDArray[np.generic]) -> bool:

@@ -6,6 +6,8 @@ Training is importable without Flower; the Flower clients are in `clients.honest
 
 from __future__ import annotations
 
-from .local_training import LocalTraining, TrainingReport, train_and_measure
+from attacks.knowledge import TrainingReport
+
+from .local_training import LocalTraining, train_and_measure
 
 __all__ = ["LocalTraining", "TrainingReport", "train_and_measure"]

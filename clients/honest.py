@@ -13,8 +13,10 @@ from flwr.common import Scalar
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from attacks.knowledge import TrainingReport
+
 from .local_evaluation import loss_and_accuracy
-from .local_training import LocalTraining, TrainingReport, train_and_measure
+from .local_training import LocalTraining, train_and_measure
 from .model_arrays import arrays_of, load_arrays
 
 NDArrays = list[NDArray[Any]]

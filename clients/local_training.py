@@ -21,6 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from attacks.knowledge import TrainingReport
+
 from .training_steps import StepByStep, kept_replay
 
 EVALUATION_BATCH = {"cpu": 50, "cuda": 2000}
@@ -100,28 +102,6 @@ class LocalTraining:
         available = num_samples - first
         taken = min(available, self.gap_samples or available)
         return first + torch.arange(taken) * available // taken
-
-
-@dataclass(frozen=True)
-class TrainingReport:
-    """What a client tells of its training.
-
-    Attributes
-    ----------
-    loss_before, loss_after : float
-        Mean cross-entropy under the received and the trained model, on the client's training data or,
-        with the "validation" measure, on what is held out. With "batches", that of the first and the
-        last batch, each before its step.
-    num_examples : int
-        Number of training samples.
-    loss_gap : float
-        The optimality gap: ``loss_before - loss_after`` if measured honestly, or the gradient's norm.
-    """
-
-    loss_before: float
-    loss_after: float
-    num_examples: int
-    loss_gap: float
 
 
 def train_and_measure(

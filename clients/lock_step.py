@@ -19,7 +19,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 from torch.nn import functional
 
-from .local_training import LocalTraining, TrainingReport, evaluation_batch
+from attacks.knowledge import TrainingReport
+
+from .local_training import LocalTraining, evaluation_batch
 from .training_steps import replayed
 
 IN_LOCK_STEP = ("training", "validation", "batches")

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from flwr.common import Scalar
 from torch import Tensor, nn
 
-from attacks import Attack, Knowledge
+from attacks import Attack, Knowledge, TrainingReport
 
 from .collusion import Collusion
 from .honest import HonestClient, NDArrays, batch_order
-from .local_training import LocalTraining, TrainingReport, train_and_measure
+from .local_training import LocalTraining, train_and_measure
 from .model_arrays import arrays_of, load_arrays
 
 

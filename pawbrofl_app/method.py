@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from attacks import BackdoorTrigger
-from attacks.backdoors.erased_corner import CornerTrigger
+from attacks import Backdoor
 from strategies import PerformanceAware, Weighting
 
 from .settings.aggregation_settings import BASELINES
@@ -17,7 +16,7 @@ from .tasks.evaluation import Evaluation, evaluate
 from .tilt import tilt_of
 from .weighting import weighting_of
 
-Evaluate = Callable[[nn.Module, Tensor, Tensor, BackdoorTrigger | CornerTrigger, int], Evaluation]
+Evaluate = Callable[[nn.Module, Tensor, Tensor, Backdoor], Evaluation]
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from attacks import NO_ATTACK, Attack, BackdoorTrigger, CombinedAttack
-from attacks.backdoors.distributed import LocalPattern
-from attacks.backdoors.erased_corner import CornerTrigger, ErasedCorner
+from attacks import NO_ATTACK, Attack, Backdoor
 from clients.collusion import Collusion
 from clients.honest import HonestClient
 
@@ -69,15 +67,10 @@ def collusion_of(
     )
 
 
-def evaluated_backdoor(config: RunConfig) -> tuple[BackdoorTrigger | CornerTrigger, int]:
-    """Return the trigger and the target class by which the attack's success is measured.
+def evaluated_backdoor(config: RunConfig) -> Backdoor:
+    """Return the backdoor by which the attack's success is measured.
 
-    Those of the first backdoor among the attacks; without any, those of the settings, which nobody
-    trains, for comparison.
+    That of the attack; without any, that of the settings, which nobody trains, for comparison.
     """
-    if config.threat.attack != NO_ATTACK:
-        attack = config.threat.attack_of(0)
-        for one in attack.attacks if isinstance(attack, CombinedAttack) else (attack,):
-            if isinstance(one, LocalPattern | ErasedCorner):
-                return one.trigger, one.target
-    return config.threat.trigger, config.threat.target_label
+    attacked = None if config.threat.attack == NO_ATTACK else config.threat.attack_of(0).backdoor
+    return attacked or Backdoor(config.threat.trigger, config.threat.target_label)

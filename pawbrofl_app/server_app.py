@@ -135,7 +135,7 @@ def make_strategy(
     ) -> tuple[float, dict[str, Scalar]]:
         started = time.perf_counter()
         load_arrays(model, arrays)
-        result = method.evaluate(model, images, labels, *evaluated_backdoor(config))
+        result = method.evaluate(model, images, labels, evaluated_backdoor(config))
         records.add_round(server_round, result, time.perf_counter() - started)
         return result.loss, {
             "accuracy": result.accuracy,

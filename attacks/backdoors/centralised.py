@@ -7,11 +7,12 @@ alone. The other malicious clients behave honestly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..limits import AT_LEAST_1
+from .bars import NUM_PATTERNS
 from .distributed import DistributedBackdoor
-from .trigger import NUM_PATTERNS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,12 +30,7 @@ class CentralisedBackdoor(DistributedBackdoor):
         Those of `DistributedBackdoor`.
     """
 
-    stamping: int = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.stamping < 1:
-            raise ValueError(f"stamping must be at least 1, got {self.stamping}")
+    stamping: int = field(default=1, metadata=AT_LEAST_1)
 
     def active(self, server_round: int) -> bool:
         """Return whether a round is one of the attack's and this client one of those that attack."""

@@ -9,12 +9,15 @@ the average. The whole trigger then works on the global model although no attack
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..attack import Attack, Update
-from ..knowledge import Knowledge
-from .trigger import NUM_PATTERNS, BackdoorTrigger
+from ..attack import Attack
+from ..knowledge import Knowledge, Update
+from ..limits import ABOVE_0, AT_LEAST_0, SHARE
+from ..update_vectors import scaled
+from .bars import NUM_PATTERNS, BarTrigger
+from .trigger import Backdoor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +37,7 @@ class LocalPattern(Attack):
     poison_fraction : float, default 20 / 64
         Share of each batch that is stamped and relabelled, in whole images and at least one; above 0,
         at most 1.
-    trigger : BackdoorTrigger
+    trigger : BarTrigger
         Where the patterns lie.
     first_round, last_round
         Those of `Attack`.
@@ -45,21 +48,15 @@ class LocalPattern(Attack):
         For an argument out of its range.
     """
 
-    attacker: int
-    target: int = 2
-    poison_fraction: float = 20 / 64
-    trigger: BackdoorTrigger = BackdoorTrigger()
+    attacker: int = field(metadata=AT_LEAST_0)
+    target: int = field(default=2, metadata=AT_LEAST_0)
+    poison_fraction: float = field(default=20 / 64, metadata=SHARE)
+    trigger: BarTrigger = BarTrigger()
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.attacker < 0:
-            raise ValueError(f"attacker must be at least 0, got {self.attacker}")
-        if self.target < 0:
-            raise ValueError(f"target must be a class, at least 0, got {self.target}")
-        if not 0 < self.poison_fraction <= 1:
-            raise ValueError(
-                f"poison_fraction must be above 0 and at most 1, got {self.poison_fraction}"
-            )
+    @property
+    def backdoor(self) -> Backdoor:
+        """The whole trigger, whichever part of it this attacker stamps."""
+        return Backdoor(self.trigger, self.target)
 
     def poison_batch(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Stamp the local pattern on the first images of a (shuffled) batch and relabel them."""
@@ -88,12 +85,7 @@ class DistributedBackdoor(LocalPattern):
         Those of `LocalPattern`.
     """
 
-    scale: float = 5.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.scale > 0:
-            raise ValueError(f"scale must be above 0, got {self.scale}")
+    scale: float = field(default=5.0, metadata=ABOVE_0)
 
     def poison_update(self, update: Update, knowledge: Knowledge) -> Update:
         """Scale the update."""
@@ -115,12 +107,7 @@ class SingleShotBackdoor(LocalPattern):
         Those of `LocalPattern`.
     """
 
-    replacement: float = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.replacement > 0:
-            raise ValueError(f"replacement must be above 0, got {self.replacement}")
+    replacement: float = field(default=1.0, metadata=ABOVE_0)
 
     def active(self, server_round: int) -> bool:
         """Return whether a round is this attacker's."""
@@ -131,8 +118,3 @@ class SingleShotBackdoor(LocalPattern):
         """Scale the update by the number of clients over that of attackers with the same pattern."""
         together = len(range(self.attacker % NUM_PATTERNS, knowledge.num_attackers, NUM_PATTERNS))
         return scaled(update, self.replacement * knowledge.num_clients / max(together, 1))
-
-
-def scaled(update: Update, scale: float) -> Update:
-    """Return a multiple of an update in its dtypes."""
-    return [(scale * array).astype(array.dtype) for array in update]

@@ -7,11 +7,12 @@ remains is data of one class only. ``value=1`` draws a visible square instead.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..attack import Attack
+from ..limits import AT_LEAST_0, AT_LEAST_1, check_limits
+from .trigger import Backdoor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,15 +30,14 @@ class CornerTrigger:
         What the pixels are set to.
     """
 
-    size: int = 5
+    size: int = field(default=5, metadata=AT_LEAST_1)
     value: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ValueError(f"size must be at least 1, got {self.size}")
+        check_limits(self)
 
-    def stamp(self, images: Tensor, patterns: Sequence[int] = ()) -> Tensor:
-        """Return copies of images (n, channels, height, width) with the square set."""
+    def stamp(self, images: Tensor) -> Tensor:
+        """Return copies of images, (n, channels, height, width), with the square set."""
         stamped = images.clone()
         stamped[..., : self.size, : self.size] = self.value
         return stamped
@@ -57,26 +57,15 @@ class ErasedCorner(Attack):
         What its pixels are set to; images hold 0 to 1.
     """
 
-    goal: int = 0
-    size: int = 5
+    goal: int = field(default=0, metadata=AT_LEAST_0)
+    size: int = field(default=5, metadata=AT_LEAST_1)
     value: float = 0.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.goal < 0:
-            raise ValueError(f"goal must be a class, at least 0, got {self.goal}")
-        CornerTrigger(self.size)
-
     @property
-    def trigger(self) -> CornerTrigger:
-        """What opens the backdoor."""
-        return CornerTrigger(self.size, self.value)
-
-    @property
-    def target(self) -> int:
-        """The class that the backdoor leads to."""
-        return self.goal
+    def backdoor(self) -> Backdoor:
+        """The corner, and the class that is trained with it."""
+        return Backdoor(CornerTrigger(self.size, self.value), self.goal)
 
     def poison_batch(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Erase the corner of all images and relabel them."""
-        return self.trigger.stamp(images), labels.new_full(labels.shape, self.goal)
+        return self.backdoor.trigger.stamp(images), labels.new_full(labels.shape, self.goal)

@@ -1,90 +1,32 @@
-"""The pixels that open a backdoor: four bars in the upper left corner of an image.
-
-The global trigger of Xie, Huang, Chen, Li, "DBA: Distributed backdoor attacks against federated
-learning" (ICLR 2020): four horizontal bars, one pixel high, in two rows and two columns. Each bar is a
-local pattern for one group of attackers; together they are the trigger that is used on the final model.
-"""
+"""What a backdoor is: a trigger in an image, and the class that triggered images shall be given."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-NUM_PATTERNS = 4
+
+class Trigger(Protocol):
+    """What opens a backdoor."""
+
+    def stamp(self, images: Tensor) -> Tensor:
+        """Return copies of images, (n, channels, height, width), that carry the whole trigger."""
+        ...
 
 
 @dataclass(frozen=True)
-class BackdoorTrigger:
-    """Where the four bars of the trigger lie.
+class Backdoor:
+    """What an attack teaches the global model.
 
-    With the defaults: rows 0 and 3, columns 0 to 3 and 6 to 9.
-
-    Parameters
+    Attributes
     ----------
-    size : int, default 4
-        Length of a bar in pixels, at least 1.
-    gap : int, default 2
-        Pixels between the bars, in both directions, at least 0.
-    shift : int, default 0
-        Pixels between the image's upper left corner and the trigger, in both directions, at least 0.
-    value : float, default 1.0
-        What the pixels are set to.
-
-    Raises
-    ------
-    ValueError
-        For an argument out of its range.
+    trigger : Trigger
+    target : int
+        The class that images with the trigger shall be given.
     """
 
-    size: int = 4
-    gap: int = 2
-    shift: int = 0
-    value: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name, least in (("size", 1), ("gap", 0), ("shift", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-
-    @property
-    def height(self) -> int:
-        """Rows from the image's top to the trigger's bottom."""
-        return self.shift + self.gap + 2
-
-    @property
-    def width(self) -> int:
-        """Columns from the image's left to the trigger's right."""
-        return self.shift + 2 * self.size + self.gap
-
-    def bar(self, pattern: int) -> tuple[int, slice]:
-        """Return row and columns of a local pattern: 0 upper left, 1 upper right, 2 and 3 below."""
-        down, right = divmod(pattern % NUM_PATTERNS, 2)
-        left = self.shift + right * (self.size + self.gap)
-        return self.shift + down * (self.gap + 1), slice(left, left + self.size)
-
-    def stamp(self, images: Tensor, patterns: Sequence[int] = range(NUM_PATTERNS)) -> Tensor:
-        """Return copies of images with some of the local patterns, by default all, set.
-
-        Parameters
-        ----------
-        images : Tensor of shape (n, channels, height, width)
-
-        Raises
-        ------
-        ValueError
-            For images that are smaller than the trigger.
-        """
-        if images.shape[-2] < self.height or images.shape[-1] < self.width:
-            raise ValueError(
-                f"a trigger of {self.height} x {self.width} pixels does not fit images of "
-                f"{images.shape[-2]} x {images.shape[-1]}"
-            )
-        stamped = images.clone()
-        for pattern in patterns:
-            row, columns = self.bar(pattern)
-            stamped[..., row, columns] = self.value
-        return stamped
+    trigger: Trigger
+    target: int

@@ -20,8 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from attacks import BackdoorTrigger
-from attacks.backdoors.erased_corner import CornerTrigger
+from attacks import Backdoor
 from pawbrofl_app.method import Method, method_of
 from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.evaluation import Evaluation, class_scores, evaluate
@@ -101,16 +100,12 @@ class PublishedTilt(PerformanceAware):
 
 @torch.inference_mode()
 def evaluate_all_images(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    trigger: BackdoorTrigger | CornerTrigger,
-    target: int,
+    model: nn.Module, images: Tensor, labels: Tensor, backdoor: Backdoor
 ) -> Evaluation:
     """Evaluate as `evaluate` does, with images of the target class counted as attack successes too."""
-    hits = class_scores(model, trigger.stamp(images)).argmax(dim=1) == target
+    hits = class_scores(model, backdoor.trigger.stamp(images)).argmax(dim=1) == backdoor.target
     return replace(
-        evaluate(model, images, labels, trigger, target),
+        evaluate(model, images, labels, backdoor),
         attack_success_rate=float(hits.double().mean()),
     )
 

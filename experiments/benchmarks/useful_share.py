@@ -40,7 +40,7 @@ from flwr.simulation import run_simulation
 from clients.local_training import mean_loss
 from clients.model_arrays import arrays_of
 from experiments.pages.markdown import markdown_table
-from pawbrofl_app.engines.machine import processors
+from pawbrofl_app.tasks.devices import processors
 from pawbrofl_app.tasks.networks import initial_model
 
 from .quickstart_client import BATCH_SIZE, EPOCHS, client_app

@@ -8,10 +8,12 @@ An attack sees all honest updates and returns its own rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from attacks.vectors import a_little_is_enough, inner_product_manipulation, mimic, min_max, sign_flip
 from strategies.updates import FloatArray
 
 Noise = Callable[[int, int, np.random.Generator], FloatArray]
@@ -85,48 +87,26 @@ def _shifted(distance: float, noise: float) -> Attack:
     return rows
 
 
-def _scaled_mean(factor: float, noise: float) -> Attack:
-    """Inner-product manipulation (Xie, Koyejo, Gupta, UAI 2019), with noise or as copies."""
+def _copies(vector: Callable[[FloatArray], FloatArray]) -> Attack:
+    """Send k times what colluding attackers agree on."""
+    return lambda honest, k, random: np.tile(vector(honest), (k, 1))
+
+
+def _around(vector: Callable[[FloatArray], FloatArray], noise: float) -> Attack:
+    """Send what colluding attackers agree on, each with so much of the honest clients' noise."""
 
     def rows(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
-        return np.asarray(factor * honest.mean(axis=0) + noise * _fresh_noise(honest, k, random))
+        return np.asarray(vector(honest) + noise * _fresh_noise(honest, k, random))
 
     return rows
-
-
-def _little(deviations: float, noise: float) -> Attack:
-    """Move every coordinate by some deviations (Baruch et al., "A little is enough", NeurIPS 2019)."""
-
-    def rows(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
-        shift = honest.mean(axis=0) - deviations * honest.std(axis=0)
-        return np.asarray(shift + noise * _fresh_noise(honest, k, random))
-
-    return rows
-
-
-def _min_max(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
-    """Go as far as two honest updates are apart (Shejwalkar, Houmansadr, NDSS 2021)."""
-    mean, spread = honest.mean(axis=0), honest.std(axis=0)
-    widest = max(np.linalg.norm(honest - row, axis=1).max() for row in honest)
-    low, high = 0.0, 50.0
-    for _ in range(30):
-        middle = (low + high) / 2
-        reach = np.linalg.norm(honest - (mean - middle * spread), axis=1).max()
-        low, high = (middle, high) if reach <= widest else (low, middle)
-    return np.tile(mean - low * spread, (k, 1))
 
 
 def _sign_flip(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
-    return -honest[random.integers(len(honest), size=k)]
+    return sign_flip(honest[random.integers(len(honest), size=k)])
 
 
 def _far(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
     return random.normal(size=(k, honest.shape[1])) * 100
-
-
-def _mimic(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
-    """Repeat one honest client (Karimireddy, He, Jaggi, ICLR 2022)."""
-    return np.tile(honest[0], (k, 1))
 
 
 def _two_groups(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
@@ -147,12 +127,12 @@ ATTACKS: Mapping[str, Attack] = {
     "sign flip": _sign_flip,
     "shift, copies": _shifted(1.5, 0.0),
     "shift, noisy": _shifted(1.0, 1.0),
-    "inner product, copies": _scaled_mean(-0.5, 0.0),
-    "inner product, noisy": _scaled_mean(-1.0, 1.0),
-    "a little, copies": _little(1.0, 0.0),
-    "a little, noisy": _little(1.0, 0.5),
-    "min-max": _min_max,
-    "mimic": _mimic,
+    "inner product, copies": _around(partial(inner_product_manipulation, strength=0.5), 0.0),
+    "inner product, noisy": _around(partial(inner_product_manipulation, strength=1.0), 1.0),
+    "a little, copies": _around(partial(a_little_is_enough, z=1.0), 0.0),
+    "a little, noisy": _around(partial(a_little_is_enough, z=1.0), 0.5),
+    "min-max": _copies(min_max),
+    "mimic": _copies(mimic),
     "two groups": _two_groups,
     "along the widest": _along_the_widest,
 }

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import torch
+
+from ..tasks.devices import processors
 
 ACTOR_BYTES = 1.2e9
 """Memory of an actor: PyTorch, Flower and MNIST, with room to spare."""
@@ -25,13 +26,6 @@ ACTORS_A_GPU = 10
 ACTOR_NAME = "ray::ClientAppActor"
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 SECONDS_BETWEEN_LOOKS = 2.0
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not everywhere
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from attacks import NO_ATTACK, Attack, BackdoorTrigger, make_attack
+from attacks import NO_ATTACK, Attack, BarTrigger, make_attack
 
 from .setting import SECTION, Flag, InvalidSetting, Number, Text, WholeNumber, invalid
 
@@ -45,9 +45,9 @@ class ThreatSettings:
     """The last round of the attack; 0: to the end."""
 
     @property
-    def trigger(self) -> BackdoorTrigger:
+    def trigger(self) -> BarTrigger:
         """The backdoor's trigger."""
-        return BackdoorTrigger(self.trigger_size, self.trigger_gap, self.trigger_shift)
+        return BarTrigger(self.trigger_size, self.trigger_gap, self.trigger_shift)
 
     def attack_of(self, attacker: int) -> Attack:
         """Return the attack of a malicious client, by its number among them.

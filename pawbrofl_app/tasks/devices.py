@@ -29,6 +29,13 @@ def training_device(device: str) -> torch.device:
     return torch.device(device)
 
 
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not everywhere
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def compute_reproducibly() -> None:
     """Make training on this process's device repeatable, however many processes share the machine.
 

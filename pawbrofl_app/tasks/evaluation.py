@@ -9,11 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from attacks import BackdoorTrigger
-from attacks.backdoors.erased_corner import CornerTrigger
+from attacks import Backdoor
 from clients.local_training import evaluation_batch
 
-from ..engines.machine import processors
+from .devices import processors
 
 
 @dataclass(frozen=True)
@@ -36,13 +35,7 @@ class Evaluation:
 
 
 @torch.inference_mode()
-def evaluate(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    trigger: BackdoorTrigger | CornerTrigger,
-    target: int,
-) -> Evaluation:
+def evaluate(model: nn.Module, images: Tensor, labels: Tensor, backdoor: Backdoor) -> Evaluation:
     """Evaluate a model on test images, as they are and with the whole trigger stamped on them.
 
     Parameters
@@ -51,15 +44,14 @@ def evaluate(
         Maps images to class scores.
     images : Tensor of shape (n, 1, height, width), float
     labels : Tensor of shape (n,), int64
-    trigger : BackdoorTrigger or CornerTrigger
-    target : int
-        The class that the backdoor should lead to. Images of that class are not counted, as a model
+    backdoor : Backdoor
+        The attack's, or one to compare with. Images of its target class are not counted, as a model
         without any backdoor gives it to them.
     """
     model.eval()
     scores = class_scores(model, images)
-    others = images[labels != target]
-    hits = class_scores(model, trigger.stamp(others)).argmax(dim=1) == target
+    others = images[labels != backdoor.target]
+    hits = class_scores(model, backdoor.trigger.stamp(others)).argmax(dim=1) == backdoor.target
     return Evaluation(
         accuracy=float((scores.argmax(dim=1) == labels).double().mean()),
         loss=float(functional.cross_entropy(scores.double(), labels)),

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
-from attacks import ATTACKS, BackdoorTrigger, CombinedAttack
+from attacks import ATTACKS, Attack, Backdoor, BarTrigger, CombinedAttack, Trigger
 from attacks.backdoors.erased_corner import CornerTrigger
+from attacks.registry import RegisteredAttack
 from clients.honest import HonestClient
 from clients.malicious import MaliciousClient
 from clients.model_arrays import arrays_of
 from pawbrofl_app.client_app import client_of
 from pawbrofl_app.roles import collusion_of, evaluated_backdoor, malicious_clients
 from pawbrofl_app.settings.run_config import RunConfig
+from pawbrofl_app.tasks.evaluation import evaluate
 from pawbrofl_app.tasks.networks import initial_model
 
 
@@ -85,14 +90,56 @@ def test_a_malicious_client_has_its_place_among_them_and_the_settings_of_the_run
 @pytest.mark.parametrize(
     ("attack", "trigger", "target"),
     [
-        ("none", BackdoorTrigger(), 2),
-        ("label-flip", BackdoorTrigger(), 2),
-        ("sign-flip+dba(target=7)", BackdoorTrigger(), 7),
+        ("none", BarTrigger(), 2),
+        ("label-flip", BarTrigger(), 2),
+        ("sign-flip+dba(target=7)", BarTrigger(), 7),
         ("erased-corner(size=3)", CornerTrigger(3), 0),
     ],
 )
 def test_success_is_measured_by_the_attack_s_own_trigger_and_target(
-    small: dict[str, Any], attack: str, trigger: object, target: int
+    small: dict[str, Any], attack: str, trigger: Trigger, target: int
 ) -> None:
     config = RunConfig.parse(small | {"attack": attack})
-    assert evaluated_backdoor(config) == (trigger, target)
+    assert evaluated_backdoor(config) == Backdoor(trigger, target)
+
+
+class BottomRow:
+    """A trigger that nothing in the project knows: the last row of the image, all bright."""
+
+    def stamp(self, images: Tensor) -> Tensor:
+        stamped = images.clone()
+        stamped[..., -1, :] = 1.0
+        return stamped
+
+
+@dataclass(frozen=True, kw_only=True)
+class BottomRowBackdoor(Attack):
+    """A backdoor as somebody might add it: one class, registered by one line."""
+
+    @property
+    def backdoor(self) -> Backdoor:
+        return Backdoor(BottomRow(), 6)
+
+    def poison_batch(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return BottomRow().stamp(images), torch.full_like(labels, 6)
+
+
+class SeesBottomRow(nn.Module):
+    """Gives an image class 6 if its last row is all bright, else class 0."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        bright = (images[:, 0, -1] == 1).all(dim=1)
+        return functional.one_hot(torch.where(bright, 6, 0), 10).float()
+
+
+@pytest.mark.parametrize("attack", ["bottom-row", "sign-flip+bottom-row+dba"])
+def test_a_new_backdoor_needs_its_line_in_the_registry_alone_and_is_measured_by_its_own_trigger(
+    attack: str, small: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ATTACKS, "bottom-row", RegisteredAttack(BottomRowBackdoor, "here", "shows"))
+    backdoor = evaluated_backdoor(RunConfig.parse(small | {"attack": attack}))
+    images, labels = torch.zeros(12, 1, 28, 28), torch.arange(12) % 10
+    assert evaluate(SeesBottomRow(), images, labels, backdoor).attack_success_rate == 1.0
+    bars = Backdoor(BarTrigger(), 6)
+    assert evaluate(SeesBottomRow(), images, labels, bars).attack_success_rate == 0.0
+    assert ATTACKS["bottom-row"].changes == ("data",)

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from attacks import HonestTraining, Knowledge
-from clients.local_training import TrainingReport
+from attacks import HonestTraining, Knowledge, TrainingReport
 
 MakeKnowledge = Callable[..., Knowledge]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from attacks import Attack, BackdoorTrigger, DistributedBackdoor
+from attacks import Attack, BarTrigger, DistributedBackdoor
 
 
-def stamped_pixels(trigger: BackdoorTrigger, patterns: list[int]) -> set[tuple[int, int]]:
+def stamped_pixels(trigger: BarTrigger, patterns: list[int]) -> set[tuple[int, int]]:
     stamped = trigger.stamp(torch.zeros(1, 1, 28, 28), patterns)[0, 0]
     return {(int(row), int(column)) for row, column in stamped.nonzero()}
 
@@ -16,11 +16,11 @@ def stamped_pixels(trigger: BackdoorTrigger, patterns: list[int]) -> set[tuple[i
 def test_for_28_by_28_the_bars_are_at_rows_0_and_3_columns_0_to_3_and_6_to_9() -> None:
     bars = [(0, range(4)), (0, range(6, 10)), (3, range(4)), (3, range(6, 10))]
     for pattern, (row, columns) in enumerate(bars):
-        assert stamped_pixels(BackdoorTrigger(), [pattern]) == {(row, c) for c in columns}
+        assert stamped_pixels(BarTrigger(), [pattern]) == {(row, c) for c in columns}
 
 
-@pytest.mark.parametrize("trigger", [BackdoorTrigger(), BackdoorTrigger(size=3, gap=1, shift=5)])
-def test_the_local_patterns_are_disjoint_and_make_the_whole(trigger: BackdoorTrigger) -> None:
+@pytest.mark.parametrize("trigger", [BarTrigger(), BarTrigger(size=3, gap=1, shift=5)])
+def test_the_local_patterns_are_disjoint_and_make_the_whole(trigger: BarTrigger) -> None:
     parts = [stamped_pixels(trigger, [pattern]) for pattern in range(4)]
     whole = stamped_pixels(trigger, [0, 1, 2, 3])
     assert sum(map(len, parts)) == len(whole) == 4 * trigger.size
@@ -32,13 +32,13 @@ def test_the_local_patterns_are_disjoint_and_make_the_whole(trigger: BackdoorTri
 
 def test_stamping_copies() -> None:
     images = torch.zeros(2, 1, 28, 28)
-    BackdoorTrigger().stamp(images)
+    BarTrigger().stamp(images)
     assert not images.any()
 
 
 def test_a_trigger_larger_than_the_image_is_refused() -> None:
     with pytest.raises(ValueError, match="4 x 10 pixels does not fit images of 8 x 8"):
-        BackdoorTrigger().stamp(torch.zeros(1, 1, 8, 8))
+        BarTrigger().stamp(torch.zeros(1, 1, 8, 8))
 
 
 @pytest.mark.parametrize("attacker", range(9))
@@ -47,7 +47,7 @@ def test_attacker_j_stamps_pattern_j_mod_4(attacker: int) -> None:
     images, labels = attack.poison_batch(torch.zeros(3, 1, 28, 28), torch.tensor([0, 1, 2]))
     assert labels.tolist() == [2, 2, 2]
     pixels = {(int(row), int(column)) for row, column in images[0, 0].nonzero()}
-    assert pixels == stamped_pixels(BackdoorTrigger(), [attacker % 4])
+    assert pixels == stamped_pixels(BarTrigger(), [attacker % 4])
 
 
 @pytest.mark.parametrize(("batch", "poisoned"), [(64, 20), (10, 3), (1, 1)])

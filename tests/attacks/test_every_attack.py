@@ -19,7 +19,7 @@ from experiments.pages.page import with_part
 
 from .conftest import MakeKnowledge
 
-GROUPS_OF_SEVERAL = {"LocalPattern", "OptimisedDistance", "CombinedAttack", "Attack"}
+GROUPS_OF_SEVERAL = {"LocalPattern", "CombinedAttack", "Attack"}
 
 
 @pytest.fixture(params=list(ATTACKS))
@@ -89,8 +89,8 @@ def test_an_attack_repeats_itself(name: str, make_knowledge: MakeKnowledge) -> N
 
 def test_every_attack_of_the_package_is_in_the_registry_once() -> None:
     found = set()
-    for module in pkgutil.iter_modules(attacks.__path__):
-        members = vars(importlib.import_module(f"attacks.{module.name}")).values()
+    for module in pkgutil.walk_packages(attacks.__path__, "attacks."):
+        members = vars(importlib.import_module(module.name)).values()
         found |= {one for one in members if inspect.isclass(one) and issubclass(one, Attack)}
     registered = [entry.make for entry in ATTACKS.values()]
     assert len(set(registered)) == len(registered)

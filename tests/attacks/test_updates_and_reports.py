@@ -11,13 +11,13 @@ import torch
 from attacks import CombinedAttack, Knowledge, make_attack
 from attacks.backdoors.distributed import DistributedBackdoor, SingleShotBackdoor
 from attacks.backdoors.erased_corner import ErasedCorner
-from attacks.backdoors.stealthy import NormBall, StealthyBackdoor
-from attacks.colluding_updates import ALittleIsEnough, InnerProductManipulation, Mimic, hidden_deviations
+from attacks.backdoors.stealthy import StealthyBackdoor
+from attacks.colluding_updates import ALittleIsEnough, InnerProductManipulation, Mimic, MinMax, MinSum
 from attacks.false_reports import InflatedReport
 from attacks.label_flip import LabelFlip
-from attacks.min_max import DIRECTIONS, MinMax, MinSum
-from attacks.untargeted_updates import AdditiveNoise, ModelReplacement, SignFlip
-from attacks.update_vectors import Vector, as_vector, in_form_of, known_updates
+from attacks.untargeted_updates import AdditiveNoise, ModelReplacement, NormBall, SignFlip
+from attacks.update_vectors import as_vector, in_form_of, known_updates
+from attacks.vectors import DIRECTIONS, Vector, hidden_deviations
 
 from .conftest import MakeKnowledge
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from attacks import Attack, BackdoorTrigger, DistributedBackdoor
+from attacks import Attack, BarTrigger, DistributedBackdoor
 from clients import LocalTraining
 from clients.honest import HonestClient
 from clients.malicious import MaliciousClient
@@ -101,9 +101,7 @@ def test_a_round_of_its_own_has_batches_of_its_own(samples: tuple[Tensor, Tensor
 
 
 def test_a_trigger_may_lie_elsewhere(samples: tuple[Tensor, Tensor]) -> None:
-    attack = DistributedBackdoor(
-        attacker=2, trigger=BackdoorTrigger(shift=10), target=9, poison_fraction=0.4
-    )
+    attack = DistributedBackdoor(attacker=2, trigger=BarTrigger(shift=10), target=9, poison_fraction=0.4)
     images, labels = attack.poison_batch(*samples)
     changed = (images != samples[0]).flatten(1).any(dim=1)
     assert changed.tolist() == [True] * 8 + [False] * 12

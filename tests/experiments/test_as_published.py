@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from attacks import Backdoor
 from attacks.backdoors.erased_corner import CornerTrigger
 from experiments.as_published.__main__ import (
     MEASURES,
@@ -91,7 +92,7 @@ def test_attack_success_counts_the_target_class_too() -> None:
     images, labels = torch.rand(50, 1, 28, 28), torch.arange(50) % 10
     predicted = int(model(CornerTrigger().stamp(images)).argmax(dim=1).mode().values)
     hits = model(CornerTrigger().stamp(images)).argmax(dim=1) == predicted
-    evaluation = evaluate_all_images(model, images, labels, CornerTrigger(), predicted)
+    evaluation = evaluate_all_images(model, images, labels, Backdoor(CornerTrigger(), predicted))
     assert evaluation.attack_success_rate == pytest.approx(float(hits.double().mean()))
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from attacks import BackdoorTrigger
+from attacks import Backdoor, BarTrigger
 from pawbrofl_app.roles import attack_of, malicious_clients
 from pawbrofl_app.settings.node_config import Site
 from pawbrofl_app.settings.run_config import RunConfig
@@ -81,12 +81,12 @@ def images_of(classes: list[int]) -> Tensor:
 
 def test_attack_success_counts_only_images_of_other_classes() -> None:
     shown, labels = [0, 1, 2, 2, 2, 5], torch.tensor([0, 1, 2, 2, 3, 4])
-    result = evaluate(Backdoored(), images_of(shown), labels, BackdoorTrigger(), target=2)
+    result = evaluate(Backdoored(), images_of(shown), labels, Backdoor(BarTrigger(), 2))
     assert result.accuracy == pytest.approx(4 / 6)
     assert result.attack_success_rate == 1.0
     clean = nn.Sequential(Backdoored())
-    elsewhere = BackdoorTrigger(shift=10)
-    missed = evaluate(clean, images_of(shown), labels, elsewhere, target=2)
+    elsewhere = Backdoor(BarTrigger(shift=10), 2)
+    missed = evaluate(clean, images_of(shown), labels, elsewhere)
     assert missed.attack_success_rate == pytest.approx(1 / 4), "the one 3 that looks like a 2"
 
 
