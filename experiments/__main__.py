@@ -83,8 +83,8 @@ def _run(study: Study, folders: list[CellFolder], options: argparse.Namespace) -
 def _status(folders: list[CellFolder]) -> int:
     for folder in folders:
         state = "finished" if folder.finished else "failed" if folder.failed else "waiting"
-        if not folder.finished and folder.rounds_done:
-            state = f"{folder.rounds_done} of {folder.cell.config.federation.num_rounds} rounds"
+        if not folder.finished and folder.run.rounds_done:
+            state = f"{folder.run.rounds_done} of {folder.cell.config.federation.num_rounds} rounds"
         print(f"{state:20} {folder.cell.name}")
     return 0
 

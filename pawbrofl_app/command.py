@@ -21,7 +21,8 @@ from typing import Any
 from flwr.common.config import parse_config_args
 
 from .engines.ray_simulation import APP_FOLDER, simulate
-from .records.run_folder import SETTINGS, check_existing
+from .records.resumption import check_resumable
+from .records.run_folder import RunFolder
 from .settings.run_config import InvalidSetting, RunConfig
 
 LOOPBACK_SETTINGS = APP_FOLDER / "deployment" / "loopback.toml"
@@ -108,18 +109,15 @@ def _settings_on_loopback(options: argparse.Namespace) -> RunConfig:
 
 
 def _settings_recorded(options: argparse.Namespace) -> RunConfig:
-    folder = Path.cwd() / options.folder
-    if not (folder / SETTINGS).is_file():
-        raise InvalidSetting(f"{str(folder)!r} is not the folder of a run")
-    recorded = _read_toml(folder / SETTINGS)
-    return RunConfig.parse(recorded | {"results-dir": str(folder), "resume": True})
+    run = RunFolder(Path.cwd() / options.folder)
+    return RunConfig.parse(run.settings | {"results-dir": str(run.path), "resume": True})
 
 
 def _simulate(config: RunConfig, options: argparse.Namespace) -> int:
     if options.engine == "ray":
         return simulate(config, options.client_resources_num_cpus, options.client_resources_num_gpus)
     from .engines.in_process import run_in_process
-    from .records.results_folder import ResultsElsewhere
+    from .records.buffered_folder import ResultsElsewhere
     from .rounds.training_loop import TooFewReplies
 
     try:
@@ -196,7 +194,7 @@ def check_before_start(config: RunConfig) -> None:
     from .server_app import check_machine
 
     if Path(config.results.results_dir).exists():
-        check_existing(config)
+        check_resumable(config)
 
     check_machine(config)
 

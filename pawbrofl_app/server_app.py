@@ -30,9 +30,10 @@ from .engines.simulation_grid import simulation_grid
 from .method import Method, method_of
 from .records.checkpoint import Checkpoint, CheckpointFolder
 from .records.event_files import check_installed
+from .records.opening import open_records
 from .records.run_figures import draw_figures
 from .records.summary import RunSummary
-from .records.writer import RunRecords
+from .records.writer import RunWriter
 from .roles import evaluated_backdoor, malicious_clients
 from .rounds.client_sampling import CLIENT_ID_KEY, SeededClientManager
 from .rounds.round_progress import RunProgress
@@ -57,12 +58,12 @@ def serve(grid: Grid, config: RunConfig, method: Method | None = None) -> None:
     method = method_of(config) if method is None else method
     check_machine(config)
     malicious = malicious_clients(config)
-    with closing(RunRecords(config, malicious)) as records:
-        log(INFO, "Results go to %s", records.folder)
-        if records.is_finished:
-            log(INFO, "The run in %s is finished, there is nothing to resume", records.folder)
+    with closing(open_records(config, malicious)) as records:
+        log(INFO, "Results go to %s", records.run.path)
+        if records.run.is_finished:
+            log(INFO, "The run in %s is finished, there is nothing to resume", records.run.path)
             return
-        checkpoints = CheckpointFolder(records.folder / "checkpoints")
+        checkpoints = CheckpointFolder(records.run.checkpoints_path)
         server = make_server(config, records, checkpoints, method, grid)
         rounds = ServerConfig(config.federation.num_rounds, config.rounds.round_timeout or None)
         # More threads win little for an aggregation, and lose a lot where other runs use the cores.
@@ -74,7 +75,7 @@ def serve(grid: Grid, config: RunConfig, method: Method | None = None) -> None:
 
 def make_server(
     config: RunConfig,
-    records: RunRecords,
+    records: RunWriter,
     checkpoints: CheckpointFolder,
     method: Method,
     grid: Grid | None = None,
@@ -122,7 +123,7 @@ def check_machine(config: RunConfig) -> None:
 
 
 def make_strategy(
-    config: RunConfig, records: RunRecords, initial_arrays: NDArrays, method: Method
+    config: RunConfig, records: RunWriter, initial_arrays: NDArrays, method: Method
 ) -> FedAvg:
     """Return the strategy of settings and method, recording and evaluating every round."""
     model = initial_model(config.seed, config.training.network)
@@ -167,7 +168,7 @@ def make_strategy(
     )
 
 
-def finish(config: RunConfig, records: RunRecords, malicious: list[int], arrays: NDArrays) -> None:
+def finish(config: RunConfig, records: RunWriter, malicious: list[int], arrays: NDArrays) -> None:
     """Save the final model, draw the figures if asked to, write the summary and log it.
 
     Raises
@@ -180,17 +181,17 @@ def finish(config: RunConfig, records: RunRecords, malicious: list[int], arrays:
     model = initial_model(config.seed, config.training.network)
     load_arrays(model, arrays)
     records.save_model(model)
-    if not records.has_clients:
-        raise RuntimeError("no client's reply arrived in any round; the log above says why")
     rounds, clients = records.rounds, records.clients
+    if clients.empty:
+        raise RuntimeError("no client's reply arrived in any round; the log above says why")
     if config.results.figures:
         try:
-            draw_figures(rounds, clients, records.folder / "figures")
+            draw_figures(rounds, clients, records.run.figures_path)
         except OSError as problem:
             log(ERROR, "the figures could not be drawn: %s", problem)
     summary = RunSummary.of(rounds, clients, malicious)
     log(INFO, "")
     log(INFO, "[RESULT]")
-    for line in summary.lines(config, records.folder):
+    for line in summary.lines(config, records.run.path):
         log(INFO, "\t%s", line)
-    records.save_summary(summary.to_json())
+    records.save_summary(summary)

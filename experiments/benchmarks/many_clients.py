@@ -22,6 +22,8 @@ import psutil
 
 from experiments.pages.markdown import markdown_table
 from pawbrofl_app.engines.machine import ACTOR_NAME
+from pawbrofl_app.records.layout import SECONDS
+from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.tasks.networks import NETWORKS
 
 matplotlib.use("Agg")
@@ -33,12 +35,11 @@ FIGURE = (
 SERVER_PROCESSES = {"ray": "flwr-simulation", "in-process": "pawbrofl_app.command"}
 
 
-def watch(process: subprocess.Popen[bytes], rounds_csv: Path, server: str) -> pd.DataFrame:
+def watch(process: subprocess.Popen[bytes], run: RunFolder, server: str) -> pd.DataFrame:
     """Return the memory of server and actors, in MB, at every look until a run ends."""
     looks = []
     while process.poll() is None:
-        done = max(rounds_csv.read_text().count("\n") - 2, 0) if rounds_csv.is_file() else 0
-        looks.append({"round": done} | memory_of(process.pid, server))
+        looks.append({"round": run.rounds_done} | memory_of(process.pid, server))
         time.sleep(0.5)
     return pd.DataFrame(looks)
 
@@ -78,20 +79,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        results = Path(folder) / "run"
+        run = RunFolder(Path(folder) / "run")
         settings = f"num-clients={options.clients} num-rounds={options.rounds} local-epochs=1 "
-        settings += f"network='{options.network}' figures=false results-dir='{results}'"
+        settings += f"network='{options.network}' figures=false results-dir='{run.path}'"
         command = [sys.executable, "-m", "pawbrofl_app.command", "run"]
         command += ["--engine", options.engine, "--run-config", settings]
         with (Path(folder) / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
-            looks = watch(process, results / "rounds.csv", SERVER_PROCESSES[options.engine])
+            looks = watch(process, run, SERVER_PROCESSES[options.engine])
         if process.returncode:
             raise RuntimeError((Path(folder) / "log").read_text())
-        rounds = pd.read_csv(results / "rounds.csv").set_index("round")
+        rounds = run.rounds.set_index("round")
     memory = looks[looks["round"] > 0].groupby("round").max()
     draw(memory, options.clients)
-    table = rounds[["training_seconds", "aggregation_seconds", "evaluation_seconds"]].join(memory)
+    table = rounds[SECONDS].join(memory)
     print(f"{options.clients} clients on digits, {options.network}, {options.engine}\n")
     print(markdown_table(table.loc[1:].reset_index(), digits=1))
 

@@ -40,6 +40,8 @@ from flwr.simulation import run_simulation
 from clients.local_training import mean_loss
 from clients.model_arrays import arrays_of
 from experiments.pages.markdown import markdown_table
+from pawbrofl_app.records.layout import SECONDS
+from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.tasks.devices import processors
 from pawbrofl_app.tasks.networks import initial_model
 
@@ -48,7 +50,6 @@ from .training_step import bare_epoch, client_samples
 
 NUM_CLIENTS, SAMPLES_MEASURED = 100, 100
 PRESET = Path(__file__).resolve().parent.parent / "presets" / "mnist.toml"
-SECONDS = ["training_seconds", "aggregation_seconds", "evaluation_seconds"]
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,9 @@ def seconds_at_once(processes: int) -> BareSeconds:
 def rounds_of_ours(rounds: int, engine: str, gap_samples: int) -> list[float]:
     """Run this project's command; return the seconds of each round without the engine's start."""
     with tempfile.TemporaryDirectory() as folder:
-        results = Path(folder) / "run"
+        run = RunFolder(Path(folder) / "run")
         settings = f"gap-samples={gap_samples} num-rounds={rounds} figures=false "
-        settings += f"results-dir='{results}'"
+        settings += f"results-dir='{run.path}'"
         command = [sys.executable, "-m", "pawbrofl_app.command", "run", "--engine", engine]
         command += ["--run-config", str(PRESET), "--run-config", settings]
         finished = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -114,7 +115,7 @@ def rounds_of_ours(rounds: int, engine: str, gap_samples: int) -> list[float]:
             raise RuntimeError(finished.stdout + finished.stderr)
         if engine == "ray":
             print(finished.stdout.splitlines()[-1])
-        recorded = pd.read_csv(results / "rounds.csv").set_index("round")[SECONDS]
+        recorded = run.rounds.set_index("round")[SECONDS]
     return list(recorded.loc[2 if engine == "ray" else 1 :].sum(axis=1))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import jinja2
 import pandas as pd
+
+from pawbrofl_app.records.layout import SECONDS
 
 from .claims import findings
 from .results import finished_cells, rounds_of
@@ -71,7 +72,7 @@ def write_report(study: Study, folders: Sequence[CellFolder], folder: Path) -> P
         table=as_text(over_seeds(cells, study.varied)),
         figures=_figures(folders, rounds, folder / "figures"),
         settings={name: value for name, value in common.items() if name not in hidden},
-        versions=json.loads((finished[0].path / "versions.json").read_text()),
+        versions=finished[0].run.versions,
     )
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")
@@ -98,6 +99,5 @@ def _encoded(path: Path) -> str:
 
 
 def _duration(rounds: pd.DataFrame) -> str:
-    parts = ["training_seconds", "aggregation_seconds", "evaluation_seconds"]
-    seconds = float(rounds[parts].to_numpy().sum())
+    seconds = float(rounds[SECONDS].to_numpy().sum())
     return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"

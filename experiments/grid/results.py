@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 
 import pandas as pd
 
+from pawbrofl_app.records.csv_table import columns_of
 from pawbrofl_app.records.fairness import Fairness
 from pawbrofl_app.settings.run_config import SETTINGS
 
 from .runner import CellFolder
 from .study import DEPARTURES
-
-FAIRNESS = tuple(field.name for field in fields(Fairness))
-"""What a run's summary holds of how honest clients are served, where clients evaluated."""
-
-MEASURES = (
-    "test_accuracy",
-    "attack_success_rate",
-    "largest_honest_gap",
-    "largest_gap",
-    "precision",
-    "recall",
-    "malicious_weight",
-    *FAIRNESS,
-)
-"""What a run's summary holds of its last round, and of the judgement over all rounds."""
 
 METHOD = "method"
 """Column that names how a cell aggregates, as the paper's figures do."""
@@ -46,11 +29,10 @@ def finished_cells(folders: Sequence[CellFolder]) -> pd.DataFrame:
     rows = []
     for folder in folders:
         if folder.finished:
-            summary = json.loads((folder.path / "summary.json").read_text())
-            measures = {name: math.nan if summary[name] is None else summary[name] for name in MEASURES}
-            rows.append({**folder.cell.varied, "seed": folder.cell.config.seed, **measures})
+            seed = {"seed": folder.cell.config.seed}
+            rows.append(folder.cell.varied | seed | folder.run.summary.measures)
     cells = pd.DataFrame(rows)
-    unknown = [name for name in FAIRNESS if name in cells and cells[name].isna().all()]
+    unknown = [name for name in columns_of(Fairness) if name in cells and cells[name].isna().all()]
     return cells.drop(columns=unknown)
 
 
@@ -60,13 +42,13 @@ def rounds_of(folders: Sequence[CellFolder]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of ``rounds.csv``; before them every setting under its name in the run config, and
-        ``method``.
+        The columns of `RunFolder.rounds`; before them every setting under its name in the run config,
+        and ``method``.
     """
     tables = []
     for folder in folders:
         if folder.finished:
-            rounds = pd.read_csv(folder.path / "rounds.csv")
+            rounds = folder.run.rounds
             tables.append(pd.DataFrame(settings_of(folder), index=rounds.index).join(rounds))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 

@@ -1,8 +1,7 @@
 """Runs the cells of a study side by side, each once, and goes on where an earlier run stopped.
 
-A cell's folder lies in the study's folder and is finished when its ``summary.json`` is there, which
-the app writes last. A folder without one is what a killed or failed run left: a killed one goes on after
-its last checkpoint, a failed one is started afresh.
+A cell's folder lies in the study's folder. One that is not finished is what a killed or failed run left:
+a killed one goes on after its last checkpoint, a failed one is started afresh.
 Every cell has a process of its own, so that one that crashes takes no other with it.
 """
 
@@ -22,7 +21,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Literal
 
-from pawbrofl_app.records.run_folder import check_existing
+from pawbrofl_app.records.resumption import check_resumable
+from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
 
 from ..as_published.departures import departures_named
@@ -47,6 +47,11 @@ class CellFolder:
     path: Path
 
     @property
+    def run(self) -> RunFolder:
+        """What the cell's run recorded."""
+        return RunFolder(self.path)
+
+    @property
     def log(self) -> Path:
         """The log of the cell's last try, beside its folder."""
         return self.path.parent / f"{self.path.name}.log"
@@ -54,7 +59,7 @@ class CellFolder:
     @property
     def finished(self) -> bool:
         """Whether the cell has run to its end."""
-        return (self.path / "summary.json").is_file()
+        return self.run.is_finished
 
     @property
     def failed(self) -> bool:
@@ -65,14 +70,6 @@ class CellFolder:
     def failure(self) -> Path:
         """Marks a cell whose last try raised."""
         return self.path.parent / f"{self.path.name}.failed"
-
-    @property
-    def rounds_done(self) -> int:
-        """Number of rounds of which there are records."""
-        rounds = self.path / "rounds.csv"
-        header_and_initial_model = 2
-        lines = rounds.read_text().count("\n") if rounds.is_file() else 0
-        return max(0, lines - header_and_initial_model)
 
 
 def folders_of(study: Study, results: Path) -> list[CellFolder]:
@@ -159,7 +156,7 @@ def _can_go_on(config: RunConfig) -> bool:
     if not Path(config.results.results_dir).is_dir():
         return False
     try:
-        check_existing(config)
+        check_resumable(config)
     except InvalidSetting:
         return False
     return True

@@ -62,7 +62,8 @@ class StudyProgress:
         """Move the bars, and say which cell ended how."""
         done = [folder for folder in self._to_run() if folder.finished]
         self._bars.update(self._cells, completed=len(done))
-        self._bars.update(self._rounds, completed=sum(folder.rounds_done for folder in self._to_run()))
+        rounds = sum(folder.run.rounds_done for folder in self._to_run())
+        self._bars.update(self._rounds, completed=rounds)
         if ended is not None:
             outcome = "finished" if ended.finished else "FAILED"
             count = f"{len(done) + len(self._before)}/{len(self._folders)}"

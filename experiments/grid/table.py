@@ -6,8 +6,9 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import pandas as pd
 
+from pawbrofl_app.records.summary import MEASURES
+
 from ..pages.markdown import markdown_table
-from .results import MEASURES
 
 
 def over_seeds(cells: pd.DataFrame, varied: Sequence[str]) -> pd.DataFrame:

@@ -6,7 +6,6 @@ Of the first seed alone, as other seeds have other malicious clients. These are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
@@ -21,23 +20,16 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
+from pawbrofl_app.records.client_weights import ClientWeights
 from pawbrofl_app.records.run_figures import MALICIOUS_COLOUR
 
 from .results import METHOD, comparable, settings_of
 from .runner import CellFolder
 from .study_figures import DPI, MOST_COLUMNS, attack_name, columns_of, page_style
 
-CLIENTS_FILE = "clients file"
+RUN = "run"
 MOST_ROWS = 6
 MOST_LABELS = 11
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What a run's clients weighed: clients in rows, rounds in columns; and who is malicious."""
-
-    table: pd.DataFrame
-    malicious: frozenset[str]
 
 
 def draw_weight_maps(folders: Sequence[CellFolder], folder: Path, dark: bool = False) -> list[Path]:
@@ -73,7 +65,7 @@ def _first_replica(folders: Sequence[CellFolder]) -> pd.DataFrame:
     first = min((folder.cell.config.seed for folder in finished), default=None)
     return pd.DataFrame(
         [
-            {**settings_of(folder), CLIENTS_FILE: folder.path / "clients.csv"}
+            {**settings_of(folder), RUN: folder.run}
             for folder in finished
             if folder.cell.config.seed == first
         ]
@@ -86,7 +78,7 @@ def weight_maps(cells: pd.DataFrame) -> Figure | None:
     Parameters
     ----------
     cells : DataFrame
-        One row for each cell, with its settings, its method, and the path of its ``clients.csv``.
+        One row for each cell, with its settings, its method, and its `RunFolder` as ``run``.
 
     Returns
     -------
@@ -98,7 +90,7 @@ def weight_maps(cells: pd.DataFrame) -> Figure | None:
     shown = cells[[pair in columns for pair in pairs]]
     methods = [str(method) for method in shown[METHOD].drop_duplicates()]
     read = {
-        (row[METHOD], row["attack"], row["aggregator"]): _read(row[CLIENTS_FILE])
+        (row[METHOD], row["attack"], row["aggregator"]): ClientWeights.of(row[RUN].clients)
         for _, row in shown.iterrows()
     }
     maps = {place: weights for place, weights in read.items() if not weights.table.empty}
@@ -129,14 +121,7 @@ def weight_maps(cells: pd.DataFrame) -> Figure | None:
     return figure
 
 
-def _read(clients_file: Path) -> Weights:
-    clients = pd.read_csv(clients_file, dtype={"client": str})
-    table = clients.pivot_table(index="client", columns="round", values="weight")
-    in_order = sorted(table.index, key=lambda name: (len(name), name))
-    return Weights(table.loc[in_order], frozenset(clients["client"][clients["truly_malicious"]]))
-
-
-def _heat_map(panel: Axes, weights: Weights, largest: float) -> AxesImage:
+def _heat_map(panel: Axes, weights: ClientWeights, largest: float) -> AxesImage:
     image = panel.imshow(
         weights.table.to_numpy(dtype=float),
         aspect="auto",

@@ -33,7 +33,7 @@ def client_rounds(folder: CellFolder) -> pd.DataFrame:
     DataFrame
         ``round``, ``client``, ``loss_gap``, ``dropped``, and the columns of `DESCRIPTION`.
     """
-    rows = pd.read_csv(folder.path / "clients.csv", dtype={"client": str})
+    rows = folder.run.clients
     asked = rows.groupby("round")["client"].transform("size")
     rows["dropped"] = rows["robust_weight"] * asked < DROPPED_BELOW
     honest = rows[~rows["truly_malicious"]]

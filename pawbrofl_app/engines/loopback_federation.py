@@ -28,6 +28,7 @@ from pawbrofl_app.engines.flower_programs import (
     stopped_by_signals,
     write_connection,
 )
+from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.roles import malicious_clients
 from pawbrofl_app.settings.run_config import RunConfig
 
@@ -136,7 +137,7 @@ def run_federation(config: RunConfig) -> int:
         streaming = federation.run_app(config)
         for line in streaming.stdout or ():
             print(line, end="", flush=True)
-    return 0 if (Path(config.results.results_dir) / "summary.json").is_file() else 1
+    return 0 if RunFolder(config.results.results_dir).is_finished else 1
 
 
 def _start_all(federation: LoopbackFederation, config: RunConfig) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import tomli_w
 
+from ..records.run_folder import RunFolder
 from ..settings.run_config import RunConfig
 from .flower_programs import (
     CONNECTION,
@@ -76,7 +77,7 @@ def simulate(config: RunConfig, num_cpus: int | None = None, num_gpus: float | N
             subprocess.run(command, env=environment, check=False)
     if not on_cluster:
         print(memory)
-    finished = (Path(config.results.results_dir) / "summary.json").is_file()
+    finished = RunFolder(config.results.results_dir).is_finished
     if not finished:
         print("error: the run did not finish; the log above says why", file=sys.stderr)
     return 0 if finished else 1

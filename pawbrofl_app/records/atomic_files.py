@@ -1,4 +1,4 @@
-"""Files that are whole or not there, whenever the process or the machine dies."""
+"""Atomic and durable writes: a file is whole or not there, whenever the process or the machine dies."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import os
 from pathlib import Path
 
 
+def part_of(path: Path) -> Path:
+    """Return where `write_atomically` writes a file before it renames it."""
+    return path.with_name(f".{path.name}.part")
+
+
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file beside its place, have it on the disk, and only then move it there.
+    """Write a temporary file beside its place, fsync it, and only then rename it.
 
     Raises
     ------
     OSError
         Where that fails. What was at ``path`` before is still there then, and nothing else is.
     """
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = part_of(path)
     try:
         with temporary.open("wb") as file:
             file.write(content)
@@ -26,13 +31,14 @@ def write_atomically(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    _fsync_folder(path.parent)
 
 
 def append_at(path: Path, length: int, content: bytes) -> None:
-    """Make a file of its first ``length`` bytes and ``content``, and have it on the disk.
+    """Truncate a file to its first ``length`` bytes, append ``content``, and fsync it.
 
-    So that an append that failed half way through can be made again, or undone with empty content.
+    So that a retry after an append that failed half way through writes nothing twice, and empty content
+    undoes it.
 
     Raises
     ------
@@ -51,11 +57,11 @@ def append_at(path: Path, length: int, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     if is_new:
-        _sync_folder(path.parent)
+        _fsync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Have a folder's list of names on the disk, where the system can do that."""
+def _fsync_folder(folder: Path) -> None:
+    """Fsync the directory so that the rename or the new file survives a crash, where possible."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""TensorBoard event files of a run: every measure of ``rounds.csv`` as a curve, while the run goes on.
+"""TensorBoard event files of a run: every measure of a round as a curve, while the run goes on.
 
 TensorBoard is not among the app's requirements; `check_installed` says so before the first round.
 """
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from flwr.common.logger import log
 
 from ..settings.run_config import InvalidSetting
+from .layout import EVENTS
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-FOLDER = "tensorboard"
 GROUPS = {
     "test_": "test",
     "attack_": "test",
@@ -58,10 +58,10 @@ class TensorBoardEvents:
 
     def __init__(self, folder: Path) -> None:
         self._writer: SummaryWriter | None = None
-        self._folder = folder / FOLDER
+        self._folder = folder / EVENTS
 
     def add_round(self, row: Mapping[str, float]) -> None:
-        """Write a row of ``rounds.csv``, apart from what is NaN."""
+        """Write the values of a `layout.RoundRow`, apart from what is NaN."""
         server_round = int(row["round"])
         try:
             writer = self._open(server_round)
@@ -92,6 +92,6 @@ class TensorBoardEvents:
 
 
 def tag_of(name: str) -> str:
-    """Return the tag, with its group, that a column of ``rounds.csv`` has in TensorBoard."""
+    """Return the tag, with its group, that a column of the rounds' table has in TensorBoard."""
     group = next((group for start, group in GROUPS.items() if name.startswith(start)), OTHERS)
     return f"{group}/{name}"

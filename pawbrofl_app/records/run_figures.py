@@ -15,12 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from .client_weights import ClientWeights
+
 MALICIOUS_COLOUR = "#c1272d"
 DPI = 150
 
 
 def draw_figures(rounds: pd.DataFrame, clients: pd.DataFrame, folder: Path) -> list[Path]:
-    """Draw the figures of a run's records into a folder and return their paths.
+    """Draw the figures of a run's tables of rounds and clients into a folder and return their paths.
 
     ``accuracy.png``, ``attack_success_rate.png``, ``largest_gap.png``, ``weights.png``; and, where
     clients evaluated, ``fairness.png``.
@@ -36,7 +38,7 @@ def draw_figures(rounds: pd.DataFrame, clients: pd.DataFrame, folder: Path) -> l
             {"largest_gap": "all clients", "largest_honest_gap": "honest clients"},
             "largest optimality gap (loss)",
         ),
-        "weights.png": _weights(clients),
+        "weights.png": _weights(ClientWeights.of(clients)),
     }
     if rounds["honest_loss"].notna().any():
         figures["fairness.png"] = _fairness(rounds.dropna(subset=["honest_loss"]))
@@ -82,10 +84,8 @@ def _draw_curves(
         axes.legend()
 
 
-def _weights(clients: pd.DataFrame) -> Figure:
-    table = clients.pivot_table(index="client", columns="round", values="weight")
-    table = table.loc[sorted(table.index, key=lambda name: (len(name), name))]
-    malicious = set(clients["client"][clients["truly_malicious"]])
+def _weights(weights: ClientWeights) -> Figure:
+    table = weights.table
     height = min(max(3.0, 0.22 * len(table) + 1.2), 14.0)
     figure, axes = plt.subplots(figsize=(7, height), layout="constrained")
     image = axes.imshow(table.to_numpy(), aspect="auto", interpolation="nearest", cmap="viridis", vmin=0)
@@ -93,14 +93,14 @@ def _weights(clients: pd.DataFrame) -> Figure:
     font = 8 if len(table) <= 50 else 4.5
     axes.set_yticks(np.arange(len(table)), list(table.index), fontsize=font)
     for tick, name in zip(axes.get_yticklabels(), table.index, strict=True):
-        if name in malicious:
+        if name in weights.malicious:
             tick.set(color=MALICIOUS_COLOUR, fontweight="bold")
     for row, name in enumerate(table.index):
-        if name in malicious:
+        if name in weights.malicious:
             axes.axhspan(row - 0.5, row + 0.5, fill=False, edgecolor=MALICIOUS_COLOUR, lw=1.2)
     rounds = list(table.columns)
     step = max(1, len(rounds) // 12)
     axes.set_xticks(np.arange(0, len(rounds), step), rounds[::step])
-    marked = "; malicious clients framed" if malicious else ""
+    marked = "; malicious clients framed" if weights.malicious else ""
     axes.set(xlabel="round", ylabel="client", title=f"final weights{marked}")
     return figure

@@ -1,101 +1,116 @@
-"""Which folder a run writes to: a new one, or that of the run which it resumes."""
+"""The folder of a run, to read: the only place that reads what `RunWriter` wrote."""
 
 from __future__ import annotations
 
-import time
+import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
-from filelock import BaseFileLock, FileLock, Timeout
+import pandas as pd
 
-from ..settings.run_config import InvalidSetting, RunConfig
-
-DEFAULT_RESULTS = Path.home() / "pawbrofl-results"
-SETTINGS = "settings.toml"
-LOCK = ".lock"
-MAY_DIFFER = frozenset(
-    {
-        "checkpoint-every",
-        "figures",
-        "min-fit-clients",
-        "results-dir",
-        "resume",
-        "round-attempts",
-        "round-timeout",
-        "start-timeout",
-        "tensorboard",
-    }
+from .csv_table import Row, Table
+from .layout import (
+    CHECKPOINTS,
+    CLIENTS,
+    EVALUATIONS,
+    FIGURES,
+    MODEL,
+    ROUNDS,
+    SETTINGS,
+    SUMMARY,
+    VERSIONS,
 )
-"""Settings that a resumed run may change, as none of them changes what is computed."""
+from .summary import RunSummary
+
+Content = TypeVar("Content")
 
 
-def folder_of(config: RunConfig) -> Path:
-    """Return the folder that a run writes to, and make it if it is a new one.
+class UnreadableRun(RuntimeError):
+    """A folder does not hold what is asked of it. The message names the file."""
 
-    Raises
-    ------
-    InvalidSetting
-        As `check_existing`, or where the folder cannot be made.
+
+class RunFolder:
+    """What a run recorded, read anew with every access; it need not be finished.
+
+    Everything that reads raises `UnreadableRun` for a file that is damaged, or missing where there
+    should be one.
+
+    Parameters
+    ----------
+    path : Path or str
+        The run's ``results-dir``.
     """
-    given = config.results.results_dir
-    folder = Path(given) if given else DEFAULT_RESULTS / time.strftime("%Y%m%d-%H%M%S")
-    if config.results.resume and not given:
-        raise InvalidSetting("results-dir must name the folder of the run to resume, got ''")
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError:
-        check_existing(config)
-    except OSError as problem:
-        raise InvalidSetting(f"results-dir {str(folder)!r} cannot be made: {problem}") from problem
-    return folder
 
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.model_path = self.path / MODEL
+        self.figures_path = self.path / FIGURES
+        self.checkpoints_path = self.path / CHECKPOINTS
 
-def check_existing(config: RunConfig) -> None:
-    """Check that a run may use a results folder that exists: to resume the same run in it.
+    @property
+    def is_run(self) -> bool:
+        """Whether the folder is that of a run which began."""
+        return (self.path / SETTINGS).is_file()
 
-    Raises
-    ------
-    InvalidSetting
-        Where ``resume`` is false, the folder is no run's, or settings differ from those recorded in it.
-    """
-    folder = Path(config.results.results_dir)
-    if not config.results.resume:
-        raise InvalidSetting(
-            "results-dir must be a folder that does not exist yet, got "
-            f"{config.results.results_dir!r}: nothing was written over"
-        )
-    try:
-        recorded = tomllib.loads((folder / SETTINGS).read_text())
-    except FileNotFoundError:
-        left = [path.name for path in folder.iterdir()]
-        if set(left) <= {LOCK, f".{SETTINGS}.part"}:
-            return  # killed before it had begun
-        raise InvalidSetting(
-            f"results-dir {config.results.results_dir!r} is not the folder of a run"
-        ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        raise InvalidSetting(f"{folder / SETTINGS} cannot be read: {problem}") from problem
-    now = config.as_settings()
-    for name in sorted((set(now) | set(recorded)) - MAY_DIFFER):
-        if now.get(name) != recorded.get(name):
-            raise InvalidSetting(
-                f"{name} must be {recorded.get(name)!r} as in the run to resume, got {now.get(name)!r}"
-            )
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its end."""
+        return (self.path / SUMMARY).is_file()
 
+    @property
+    def rounds_done(self) -> int:
+        """How many rounds are recorded, the initial model apart; quick to ask again and again."""
+        path = self.path / ROUNDS.file
+        header_and_initial_model = 2
+        lines = path.read_bytes().count(b"\n") if path.is_file() else 0
+        return max(0, lines - header_and_initial_model)
 
-def claim(folder: Path) -> BaseFileLock:
-    """Keep other processes from writing to a run's folder, until the lock is released or this one dies.
+    @property
+    def rounds(self) -> pd.DataFrame:
+        """A row for the initial model and each round: the columns of `layout.RoundRow`."""
+        return self._table(ROUNDS)
 
-    Raises
-    ------
-    InvalidSetting
-        Where another process has it.
-    """
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InvalidSetting(
-            f"results-dir {str(folder)!r} must not be that of a run which is still going on"
-        ) from None
-    return lock
+    @property
+    def clients(self) -> pd.DataFrame:
+        """A row for each round and client asked to train: the columns of `layout.ClientRow`."""
+        return self._table(CLIENTS)
+
+    @property
+    def evaluations(self) -> pd.DataFrame:
+        """A row for each round and client asked to evaluate: the columns of `layout.EvaluationRow`."""
+        return self._table(EVALUATIONS, may_be_missing=True)
+
+    @property
+    def summary(self) -> RunSummary:
+        """What a finished run comes to."""
+        return self._read(SUMMARY, RunSummary.from_json)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All settings, under their names in the run config."""
+        return self._read(SETTINGS, tomllib.loads)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions of Python and of the packages that the run began with."""
+        return dict(self._read(VERSIONS, json.loads))
+
+    def _table(self, table: Table[Row], *, may_be_missing: bool = False) -> pd.DataFrame:
+        """Return a table; no rows where the run has come to none yet."""
+        is_awaited = self.path.is_dir() and not self.is_finished
+        if (is_awaited or may_be_missing) and not (self.path / table.file).exists():
+            return table.read("")
+        return self._read(table.file, table.read)
+
+    def _read(self, name: str, parse: Callable[[str], Content]) -> Content:
+        path = self.path / name
+        try:
+            return parse(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            if not self.is_run:
+                raise UnreadableRun(f"{str(self.path)!r} is not the folder of a run") from None
+            raise UnreadableRun(f"{path} is missing; is the run finished?") from None
+        except (OSError, ValueError) as problem:
+            raise UnreadableRun(f"{path} cannot be read: {problem}") from problem

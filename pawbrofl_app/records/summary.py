@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from ..settings.run_config import RunConfig
+from .csv_table import columns_of, values_of
 from .fairness import Fairness
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What to compare runs by.
+    """What to compare runs by. A new measure is a new field here, which `of` computes.
 
     Attributes
     ----------
     test_accuracy, attack_success_rate : float
         Of the final model.
-    largest_gap, largest_honest_gap : float
-        Largest reported optimality gap of the last round, over all and over honest clients.
+    largest_honest_gap, largest_gap : float
+        Largest reported optimality gap of the last round, over honest and over all clients.
     malicious, judged_malicious : list of str
         Who was malicious, and who was judged so in the last round.
     precision, recall : float
@@ -36,8 +39,8 @@ class RunSummary:
 
     test_accuracy: float
     attack_success_rate: float
-    largest_gap: float
     largest_honest_gap: float
+    largest_gap: float
     malicious: list[str]
     judged_malicious: list[str]
     precision: float
@@ -46,8 +49,8 @@ class RunSummary:
     fairness: Fairness
 
     @classmethod
-    def of(cls, rounds: pd.DataFrame, clients: pd.DataFrame, malicious: list[int]) -> RunSummary:
-        """Summarise what `RunRecords` holds."""
+    def of(cls, rounds: pd.DataFrame, clients: pd.DataFrame, malicious: Sequence[int]) -> RunSummary:
+        """Summarise what was recorded, at least one round of it."""
         last = rounds.iloc[-1]
         final = clients[clients["round"] == clients["round"].max()]
         judged, truly = clients["judged_malicious"], clients["truly_malicious"]
@@ -55,25 +58,46 @@ class RunSummary:
         return cls(
             test_accuracy=float(last["test_accuracy"]),
             attack_success_rate=float(last["attack_success_rate"]),
-            largest_gap=float(last["largest_gap"]),
             largest_honest_gap=float(last["largest_honest_gap"]),
+            largest_gap=float(last["largest_gap"]),
             malicious=[str(client) for client in malicious],
             judged_malicious=[str(client) for client in final["client"][final["judged_malicious"]]],
-            precision=hits / float(judged.sum()) if judged.any() else float("nan"),
-            recall=hits / float(truly.sum()) if truly.any() else float("nan"),
+            precision=hits / float(judged.sum()) if judged.any() else math.nan,
+            recall=hits / float(truly.sum()) if truly.any() else math.nan,
             malicious_weight=_malicious_weight(clients),
-            fairness=Fairness(**{field.name: float(last[field.name]) for field in fields(Fairness)}),
+            fairness=Fairness(**{name: float(last[name]) for name in columns_of(Fairness)}),
         )
 
-    def to_json(self) -> str:
-        """Return the summary as JSON, the measures of fairness beside the others, null where unknown."""
-        content = asdict(self)
-        fairness = content.pop("fairness")
-        known = {
+    @classmethod
+    def from_json(cls, text: str) -> RunSummary:
+        """Return the summary that `as_json` made and a file holds.
+
+        Raises
+        ------
+        ValueError
+            For anything else.
+        """
+        content = json.loads(text)
+        try:
+            known = {name: content[name] for name in columns_of(cls)}
+        except (KeyError, TypeError) as problem:
+            raise ValueError(f"it is no summary: {problem}") from problem
+        read: dict[str, Any] = {k: math.nan if value is None else value for k, value in known.items()}
+        fairness = Fairness(**{name: read.pop(name) for name in columns_of(Fairness)})
+        return cls(**read, fairness=fairness)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what JSON can hold: measures of fairness beside the others, None where unknown."""
+        return {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in (content | fairness).items()
+            for name, value in values_of(self).items()
         }
-        return json.dumps(known, indent=2, allow_nan=False) + "\n"
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """The value of each of `MEASURES`."""
+        values = values_of(self)
+        return {name: values[name] for name in MEASURES}
 
     def lines(self, config: RunConfig, folder: Path) -> list[str]:
         """Return the summary as lines for the log."""
@@ -111,3 +135,7 @@ def _malicious_weight(clients: pd.DataFrame) -> float:
     weights = clients["weight"].groupby(clients["round"]).sum(min_count=1)
     malicious = clients["weight"].where(clients["truly_malicious"], 0.0).where(clients["weight"].notna())
     return float((malicious.groupby(clients["round"]).sum(min_count=1) / weights).mean())
+
+
+MEASURES = tuple(name for name, kind in columns_of(RunSummary).items() if kind is float)
+"""The names of a summary's numbers: of the last round, and of the judgement over all rounds."""

@@ -1,4 +1,4 @@
-"""The records of a run: one folder with its settings, what happened in every round, and the model."""
+"""Writes a run's folder: its settings, what happened in every round, and the model."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import io
 import json
 import math
 import platform
-from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 import tomli_w
@@ -19,77 +18,107 @@ from torch import nn
 
 from strategies.diagnostics import RoundDiagnostics
 
-from ..rounds.client_evaluations import ClientEvaluation
-from ..rounds.client_failures import ClientFailure
-from ..settings.run_config import InvalidSetting, RunConfig
+from ..settings.run_config import InvalidSetting
 from ..tasks.evaluation import Evaluation
+from .buffered_folder import BufferedFolder
+from .csv_table import Row, Table, values_of
 from .event_files import TensorBoardEvents
 from .fairness import Fairness
-from .results_folder import ResultsFolder
-from .run_folder import SETTINGS, claim, folder_of
+from .folder_lock import claim, release
+from .layout import (
+    CLIENTS,
+    EVALUATIONS,
+    MODEL,
+    ROUNDS,
+    SETTINGS,
+    SUMMARY,
+    VERSIONS,
+    ClientEvaluation,
+    ClientRow,
+    EvaluationRow,
+    RoundRow,
+)
+from .run_folder import RunFolder
+from .summary import RunSummary
 
 RECORDED_VERSIONS = ("flwr", "numpy", "pandas", "ray", "scipy", "torch", "torchvision")
-VERSIONS = "versions.json"
-ROUNDS = "rounds.csv"
-CLIENTS = "clients.csv"
-EVALUATIONS = "evaluations.csv"
-MODEL = "model.pt"
-SUMMARY = "summary.json"
 
 
-class RunRecords:
+class Failure(Protocol):
+    """A client that sent no reply that could be read."""
+
+    @property
+    def client(self) -> str:
+        """Who."""
+
+    @property
+    def reason(self) -> str:
+        """Why, in one printable line."""
+
+    @property
+    def replied(self) -> bool:
+        """Whether it sent something."""
+
+
+class RunWriter:
     """Writes the folder of one run, row by row, so that a run cut short leaves what it had.
 
     Parameters
     ----------
-    config : RunConfig
-        The run's settings. ``results_dir`` names the folder, which must not exist yet unless the run
-        is a resumed one. Empty: a new one under ``~/pawbrofl-results``.
+    folder : Path
+        The run's folder, which exists: empty, or to be resumed.
+    settings : mapping of str to object
+        All settings of the run, to be recorded under their names in the run config.
+    num_clients : int
     malicious : collection of int
-        The numbers of the clients that are truly malicious.
+        The partition ids of the clients that are truly malicious.
+    tensorboard : bool
+        Whether to write TensorBoard event files as well.
 
     Attributes
     ----------
-    folder : Path
+    run : RunFolder
+        What is on the disk.
 
     Raises
     ------
     InvalidSetting
-        Where the folder exists or cannot be made; of a resumed run, where the settings differ from
-        those recorded there, or another process still writes there.
+        Where another process writes to the folder.
     """
 
-    def __init__(self, config: RunConfig, malicious: Collection[int]) -> None:
-        self.config = config
-        self.malicious = {str(client) for client in malicious}
-        self.folder = folder_of(config)
-        self._lock = claim(self.folder)
-        self._results = ResultsFolder(self.folder)
-        self._diagnostics: RoundDiagnostics | None = None
-        self._fairness: tuple[int, Fairness, float] | None = None
-        self._events = TensorBoardEvents(self.folder) if config.results.tensorboard else None
-        if not (self.folder / SETTINGS).is_file():
-            settings = config.as_settings() | {"results-dir": str(self.folder), "resume": False}
-            self._results.replace(SETTINGS, tomli_w.dumps(settings).encode())
-        if not (self.folder / VERSIONS).is_file():
-            self._results.replace(VERSIONS, (json.dumps(_versions(), indent=2) + "\n").encode())
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, Any],
+        *,
+        num_clients: int,
+        malicious: Collection[int],
+        tensorboard: bool = False,
+    ) -> None:
+        self.run = RunFolder(folder)
+        self._malicious = {str(client) for client in malicious}
+        self._honest = {str(client) for client in range(num_clients)} - self._malicious
+        self._lock = claim(folder)
+        self._files = BufferedFolder(folder)
+        self._events = TensorBoardEvents(folder) if tensorboard else None
+        self._diagnostics = RoundDiagnostics(0, (), 0.0, 0.0)
+        self._fairness = (0, Fairness(), 0.0)
+        if not self.run.is_run:
+            recorded = {**settings, "results-dir": str(folder), "resume": False}
+            self._files.replace(SETTINGS, tomli_w.dumps(recorded).encode())
+        if not (folder / VERSIONS).is_file():
+            self._files.replace(VERSIONS, _as_json(_versions()))
 
     def close(self) -> None:
         """Let other processes write to the folder."""
         if self._events is not None:
             self._events.close()
-        Path(self._lock.lock_file).unlink(missing_ok=True)
-        self._lock.release()
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether the folder is that of a run which came to its end."""
-        return (self.folder / SUMMARY).is_file()
+        release(self._lock)
 
     @property
     def lengths(self) -> dict[str, int] | None:
         """How long the files with rows are, for a checkpoint; None where rows are not on the disk."""
-        return self._results.lengths if self._results.is_complete else None
+        return self._files.lengths if self._files.is_complete else None
 
     def cut_back(self, lengths: dict[str, int]) -> None:
         """Take rows away that were added after a checkpoint.
@@ -100,53 +129,63 @@ class RunRecords:
             Where rows from before the checkpoint are missing, or the folder cannot be written to.
         """
         try:
-            self._results.cut_back((ROUNDS, CLIENTS, EVALUATIONS), lengths)
+            self._files.cut_back([table.file for table in (ROUNDS, CLIENTS, EVALUATIONS)], lengths)
         except (OSError, ValueError) as problem:
             raise InvalidSetting(
-                f"results-dir {str(self.folder)!r} cannot be resumed: {problem}"
+                f"results-dir {str(self.run.path)!r} cannot be resumed: {problem}"
             ) from problem
 
     @property
-    def has_clients(self) -> bool:
-        """Whether any round had a reply."""
-        return self._results.has(CLIENTS)
-
-    @property
     def rounds(self) -> pd.DataFrame:
-        """What ``rounds.csv`` holds."""
-        return pd.read_csv(io.StringIO(self._results.read(ROUNDS)))
+        """As `RunFolder.rounds`, with rows that are not on the disk yet."""
+        return ROUNDS.read(self._files.read(ROUNDS.file))
 
     @property
     def clients(self) -> pd.DataFrame:
-        """What ``clients.csv`` holds."""
-        rows = io.StringIO(self._results.read(CLIENTS))
-        return pd.read_csv(rows, keep_default_na=True, dtype={"client": str})
+        """As `RunFolder.clients`, with rows that are not on the disk yet."""
+        return CLIENTS.read(self._files.read(CLIENTS.file))
 
     def add_clients(self, diagnostics: RoundDiagnostics) -> None:
-        """Append one row for each client of a round to ``clients.csv``."""
+        """Add one row for each client whose reply arrived in a round."""
         self._diagnostics = diagnostics
-        self._append(
-            CLIENTS,
-            [
-                {
-                    "round": diagnostics.server_round,
-                    "client": client.client,
-                    "loss_gap": client.loss_gap,
-                    "robust_weight": client.robust_weight,
-                    "weight": client.weight,
-                    "judged_malicious": client.judged_malicious,
-                    "truly_malicious": client.client in self.malicious,
-                    "num_examples": client.num_examples,
-                    "left_out": client.left_out,
-                }
-                for client in diagnostics.clients
-            ],
-        )
+        rows = [
+            ClientRow(
+                round=diagnostics.server_round,
+                client=client.client,
+                loss_gap=client.loss_gap,
+                robust_weight=client.robust_weight,
+                weight=client.weight,
+                judged_malicious=client.judged_malicious,
+                truly_malicious=client.client in self._malicious,
+                num_examples=client.num_examples,
+                left_out=client.left_out,
+            )
+            for client in diagnostics.clients
+        ]
+        self._append(CLIENTS, rows)
+
+    def add_failures(self, server_round: int, failures: Sequence[Failure]) -> None:
+        """Add one row for each client of a round that sent no reply, or none that can be read."""
+        rows = [
+            ClientRow(
+                round=server_round,
+                client=failure.client,
+                loss_gap=math.nan,
+                robust_weight=0.0,
+                weight=0.0,
+                judged_malicious=failure.replied,
+                truly_malicious=failure.client in self._malicious,
+                num_examples=0,
+                left_out=f"{'unreadable' if failure.replied else 'no'} reply: {failure.reason}",
+            )
+            for failure in failures
+        ]
+        self._append(CLIENTS, rows)
 
     def add_evaluations(
         self, server_round: int, evaluations: Sequence[ClientEvaluation], seconds: float
     ) -> None:
-        """Append one row for each client that was to evaluate to ``evaluations.csv``.
+        """Add one row for each client that was to evaluate the model after a round.
 
         Measures of fairness are of those that say to be one of the run's honest clients.
 
@@ -157,89 +196,63 @@ class RunRecords:
         seconds : float
             How long they took.
         """
-        names = {str(client) for client in range(self.config.federation.num_clients)} - self.malicious
-        honest = [one for one in evaluations if not one.left_out and one.client in names]
+        honest = [one for one in evaluations if not one.left_out and one.client in self._honest]
         fairness = Fairness.of([one.accuracy for one in honest], [one.loss for one in honest])
         self._fairness = (server_round, fairness, seconds)
-        rows = [
-            {"round": server_round} | asdict(one) | {"truly_malicious": one.client in self.malicious}
-            for one in evaluations
-        ]
+        rows = [EvaluationRow(server_round, one, one.client in self._malicious) for one in evaluations]
         self._append(EVALUATIONS, rows)
 
     def add_round(self, server_round: int, evaluation: Evaluation, evaluation_seconds: float) -> None:
-        """Append a round's row to ``rounds.csv``, after its clients and their evaluations.
-
-        Round 0 is the initial model.
-        """
-        diagnostics = self._diagnostics
-        if diagnostics is not None and diagnostics.server_round != server_round:
-            diagnostics = None
-        clients = () if diagnostics is None else diagnostics.clients
-        gaps = {client.client: client.loss_gap for client in clients if math.isfinite(client.loss_gap)}
-        honest = [gap for client, gap in gaps.items() if client not in self.malicious]
-        fairness, seconds = Fairness(), 0.0
-        if self._fairness is not None and self._fairness[0] == server_round:
-            _, fairness, seconds = self._fairness
-        row = {
-            "round": server_round,
-            "test_accuracy": evaluation.accuracy,
-            "test_loss": evaluation.loss,
-            "attack_success_rate": evaluation.attack_success_rate,
-            "largest_gap": max(gaps.values(), default=math.nan),
-            "largest_honest_gap": max(honest, default=math.nan),
-            **asdict(fairness),
-            "training_seconds": 0.0 if diagnostics is None else diagnostics.training_seconds,
-            "aggregation_seconds": 0.0 if diagnostics is None else diagnostics.aggregation_seconds,
-            "evaluation_seconds": evaluation_seconds + seconds,
-        }
+        """Add a round's row, after its clients and their evaluations; round 0 is the initial model."""
+        trained, (evaluated_round, fairness, seconds) = self._diagnostics, self._fairness
+        if trained.server_round != server_round:
+            trained = RoundDiagnostics(server_round, (), 0.0, 0.0)
+        if evaluated_round != server_round:
+            fairness, seconds = Fairness(), 0.0
+        gaps = {one.client: one.loss_gap for one in trained.clients if math.isfinite(one.loss_gap)}
+        honest_gaps = [gap for client, gap in gaps.items() if client not in self._malicious]
+        row = RoundRow(
+            round=server_round,
+            test_accuracy=evaluation.accuracy,
+            test_loss=evaluation.loss,
+            attack_success_rate=evaluation.attack_success_rate,
+            largest_gap=max(gaps.values(), default=math.nan),
+            largest_honest_gap=max(honest_gaps, default=math.nan),
+            fairness=fairness,
+            training_seconds=trained.training_seconds,
+            aggregation_seconds=trained.aggregation_seconds,
+            evaluation_seconds=evaluation_seconds + seconds,
+        )
         self._append(ROUNDS, [row])
         if self._events is not None:
-            self._events.add_round(row)
-
-    def add_failures(self, server_round: int, failures: Sequence[ClientFailure]) -> None:
-        """Append one row for each client of a round that sent no reply, or none that can be read."""
-        self._append(
-            CLIENTS,
-            [
-                {
-                    "round": server_round,
-                    "client": failure.client,
-                    "loss_gap": math.nan,
-                    "robust_weight": 0.0,
-                    "weight": 0.0,
-                    "judged_malicious": failure.replied,
-                    "truly_malicious": failure.client in self.malicious,
-                    "num_examples": 0,
-                    "left_out": f"{'unreadable' if failure.replied else 'no'} reply: {failure.reason}",
-                }
-                for failure in failures
-            ],
-        )
+            self._events.add_round(values_of(row))
 
     def save_model(self, model: nn.Module) -> None:
-        """Save a model's state dict as ``model.pt``, for ``torch.load(..., weights_only=True)``."""
+        """Save a model's state dict, for ``torch.load(..., weights_only=True)``."""
         content = io.BytesIO()
         torch.save(model.state_dict(), content)
-        self._results.replace(MODEL, content.getvalue())
+        self._files.replace(MODEL, content.getvalue())
 
-    def save_summary(self, summary: str) -> None:
-        """Save ``summary.json``, which says that the run is finished, after all else.
+    def save_summary(self, summary: RunSummary) -> None:
+        """Save the summary, which says that the run is finished, after all else.
 
         Raises
         ------
         ResultsElsewhere
             Where the folder cannot be written to. The message names another that holds what is missing.
         """
-        self._results.complete()
-        self._results.replace(SUMMARY, summary.encode())
-        self._results.complete()
+        self._files.complete()
+        self._files.replace(SUMMARY, _as_json(summary.as_json()))
+        self._files.complete()
 
-    def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
+    def _append(self, table: Table[Row], rows: Sequence[Row]) -> None:
         if rows:
-            self._results.append(
-                name, pd.DataFrame(rows).to_csv(header=not self._results.has(name), index=False)
-            )
+            is_first = not self._files.has(table.file)
+            self._files.append(table.file, table.to_csv(rows, header=is_first))
+
+
+def _as_json(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
 
 
 def _versions() -> dict[str, str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from logging import INFO, WARNING
 from typing import Any
 
@@ -19,33 +18,11 @@ from flwr.server.server import evaluate_clients
 
 from strategies.replies.client_replies import finite_number
 
+from ..records.layout import ClientEvaluation
 from .client_failures import ClientFailure, NamedClient
 from .client_sampling import CLIENT_ID_KEY
 
 CLIENTS_AT_ONCE = 128
-
-
-@dataclass(frozen=True)
-class ClientEvaluation:
-    """One client's evaluation of the global model.
-
-    Attributes
-    ----------
-    client : str
-        The number that it gives itself, or else its node id.
-    loss, accuracy : float
-        On its own training data; NaN where the reply is left out.
-    num_examples : int
-        As reported; 0 where that is no whole number.
-    left_out : str
-        Why the reply tells nothing; empty where it does.
-    """
-
-    client: str
-    loss: float
-    accuracy: float
-    num_examples: int
-    left_out: str = ""
 
 
 def ask_for_evaluations(

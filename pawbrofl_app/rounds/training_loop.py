@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from ..engines.in_process import InProcessGrid
 from ..records.checkpoint import Checkpoint
-from .client_evaluations import ClientEvaluation, ask_for_evaluations
+from ..records.layout import ClientEvaluation
+from .client_evaluations import ask_for_evaluations
 from .client_failures import ClientFailure
 from .client_names import ClientNames
 from .client_sampling import SeededClientManager

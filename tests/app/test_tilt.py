@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from pawbrofl_app.engines.in_process import run_in_process
+from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.settings.aggregation_settings import BASELINES
 from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tilt import tilt_of
@@ -49,10 +49,10 @@ def test_settings_make_a_tilt(
 )
 def test_they_run(settings: dict[str, Any], defaults: dict[str, Any], tmp_path: Any) -> None:
     small = {"network": "perceptron", "num-rounds": 2, "local-epochs": 1, "num-clients": 6}
-    folder = tmp_path / "run"
-    out = {"figures": False, "results-dir": str(folder)}
+    run = RunFolder(tmp_path / "run")
+    out = {"figures": False, "results-dir": str(run.path)}
     run_in_process(RunConfig.parse(defaults | small | settings | out))
-    rounds, clients = pd.read_csv(folder / "rounds.csv"), pd.read_csv(folder / "clients.csv")
+    rounds, clients = run.rounds, run.clients
     assert rounds["round"].tolist() == [0, 1, 2]
     assert rounds["test_accuracy"].iloc[-1] > 0.2
     assert len(clients) == 12
@@ -69,9 +69,9 @@ def test_preferences_and_schedules_reach_the_clients_they_name(
     weak = {"aggregator": "mean", "preferences": "4=3", "mu": 1e9, "mu-end": 1e-6}
     schedule = {"mu-schedule": "linear", "max-tilt": 10.0}
     run_in_process(RunConfig.parse(defaults | small | out | weak | schedule))
-    weights = pd.read_csv(tmp_path / "run" / "clients.csv").pivot_table(
+    weights = RunFolder(tmp_path / "run").clients.pivot_table(
         index="round", columns="client", values="weight"
     )
-    ratios = weights.div(weights[0], axis=0)
+    ratios = weights.div(weights["0"], axis=0)
     assert ratios.loc[1].tolist() == pytest.approx([1, 1, 1, 1, 3, 1])
-    assert weights.loc[2, 4] / weights.loc[2].sum() > 3 / 8 * 1.5, "the end of the schedule tilts"
+    assert weights.loc[2, "4"] / weights.loc[2].sum() > 3 / 8 * 1.5, "the end of the schedule tilts"

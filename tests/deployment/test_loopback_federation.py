@@ -13,13 +13,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
 import psutil
 import pytest
 
 from deployment.certificates import make_supernode_key
 from pawbrofl_app.command import LOOPBACK_SETTINGS, read_settings
 from pawbrofl_app.engines.loopback_federation import LoopbackFederation, node_config
+from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.roles import malicious_clients
 from pawbrofl_app.settings.run_config import RunConfig
 
@@ -102,12 +102,12 @@ def test_a_run_survives_a_killed_supernode(federation: LoopbackFederation, confi
     restart(federation, f"supernode-{killed}", node_config(config, killed))
     run.read_until("results are in")
 
-    rows = pd.read_csv(Path(config.results.results_dir) / "clients.csv", dtype={"client": str})
-    replied = rows[rows["left_out"].isna()].groupby("round")["client"].agg(set)
+    rows = RunFolder(config.results.results_dir).clients
+    replied = rows[rows["left_out"] == ""].groupby("round")["client"].agg(set)
     everybody = {"0", "1", "2", "3"}
     assert replied[1] == replied[4] == everybody
     assert replied[2] == everybody - {str(killed)}
-    missing = rows[rows["left_out"].notna()]
+    missing = rows[rows["left_out"] != ""]
     assert missing[["round", "client"]].to_numpy().tolist() == [[2, str(killed)]]
     assert missing["left_out"].iloc[0].startswith("no reply: ")
     assert f"no reply from client {killed} (node " in run.log
@@ -115,7 +115,7 @@ def test_a_run_survives_a_killed_supernode(federation: LoopbackFederation, confi
     theirs = rows[(rows["client"] == str(malicious)) & rows["round"].isin(all_answered)]
     assert theirs["judged_malicious"].all()
     assert theirs["weight"].max() < 0.05
-    assert pd.read_csv(Path(config.results.results_dir) / "rounds.csv")["test_accuracy"].iloc[-1] > 0.5
+    assert RunFolder(config.results.results_dir).rounds["test_accuracy"].iloc[-1] > 0.5
 
 
 def test_an_interrupt_stops_everything(tmp_path: Path) -> None:

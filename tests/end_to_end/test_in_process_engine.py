@@ -12,6 +12,7 @@ from flwr.clientapp import ClientApp
 
 from pawbrofl_app.command import main
 from pawbrofl_app.engines.in_process import InProcessGrid
+from pawbrofl_app.records.run_folder import RunFolder
 
 from .test_simulation import SMALL, records_of, run
 
@@ -25,7 +26,7 @@ def test_the_numbers_are_those_of_the_ray_engine(attack: str, tmp_path: Path) ->
     settings += f" results-dir='{tmp_path / 'in-process'}'"
     assert main(["run", "--engine", "in-process", "--run-config", settings]) == 0
     both = [
-        (*records_of(folder), pd.read_csv(folder / "evaluations.csv"))
+        (*records_of(folder), RunFolder(folder).evaluations)
         for folder in (tmp_path / "ray", tmp_path / "in-process")
     ]
     for ray, in_process in zip(*both, strict=True):

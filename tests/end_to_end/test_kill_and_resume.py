@@ -16,9 +16,11 @@ import pandas as pd
 import pytest
 import torch
 
+from pawbrofl_app.records.layout import SECONDS
+from pawbrofl_app.records.run_folder import RunFolder
+
 from .resumable_run import NUM_ROUNDS, settings_of, start
 
-TIMES = ["training_seconds", "aggregation_seconds", "evaluation_seconds"]
 FINISHED_FOLDER = {
     "clients.csv",
     "evaluations.csv",
@@ -49,13 +51,15 @@ def finish(settings: dict[str, Any]) -> None:
 
 def check_same(folder: Path, other: Path) -> None:
     assert {path.name for path in folder.iterdir()} == FINISHED_FOLDER
-    ours, theirs = (torch.load(each / "model.pt", weights_only=True) for each in (folder, other))
+    run, expected = RunFolder(folder), RunFolder(other)
+    ours, theirs = (torch.load(each.model_path, weights_only=True) for each in (run, expected))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    for name in ("rounds.csv", "clients.csv", "evaluations.csv"):
-        rows, expected = (
-            pd.read_csv(each / name).drop(columns=TIMES, errors="ignore") for each in (folder, other)
-        )
-        pd.testing.assert_frame_equal(rows, expected, check_exact=True)
+    for rows, same in (
+        (run.rounds.drop(columns=SECONDS), expected.rounds.drop(columns=SECONDS)),
+        (run.clients, expected.clients),
+        (run.evaluations, expected.evaluations),
+    ):
+        pd.testing.assert_frame_equal(rows, same, check_exact=True)
     assert (folder / "summary.json").read_bytes() == (other / "summary.json").read_bytes()
 
 
@@ -130,4 +134,4 @@ def test_a_finished_run_is_left_as_it_is(
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     finish(settings_of(defaults, folder))
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
-    assert len(pd.read_csv(folder / "rounds.csv")) == NUM_ROUNDS + 1
+    assert len(RunFolder(folder).rounds) == NUM_ROUNDS + 1

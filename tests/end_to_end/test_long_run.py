@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import psutil
 import pytest
 from torch import nn
@@ -18,6 +17,7 @@ from torch import nn
 from pawbrofl_app import client_app, server_app
 from pawbrofl_app.engines.in_process import run_in_process
 from pawbrofl_app.method import method_of
+from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.evaluation import Evaluation
 
@@ -63,7 +63,7 @@ def test_memory_stays_flat_and_nothing_is_left_open(
         "results-dir": str(tmp_path / "run"),
     }
     run_in_process(RunConfig.parse(defaults | settings))
-    assert len(pd.read_csv(tmp_path / "run" / "clients.csv")) == NUM_ROUNDS * NUM_CLIENTS
+    assert len(RunFolder(tmp_path / "run").clients) == NUM_ROUNDS * NUM_CLIENTS
     assert len(tiny) == NUM_ROUNDS + 1
     middle, end = (np.median(tiny[start : start + 30]) for start in (70, 170))
     assert end - middle < 4 * 2**20, f"grew by {(end - middle) / 2**20:.1f} MiB in a hundred rounds"

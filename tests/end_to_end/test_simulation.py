@@ -5,7 +5,6 @@ Slow (about a minute each). Every test starts Flower as a user does, through the
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -17,10 +16,11 @@ import torch
 from ray.cluster_utils import Cluster
 
 from pawbrofl_app.engines.machine import ClientResources, Machine
+from pawbrofl_app.records.layout import SECONDS
+from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.tasks.networks import ConvolutionalNetwork
 
 SMALL = "num-rounds=2 local-epochs=1 num-clients=8 malicious-fraction=0.25 epsilon=0.25"
-TIMES = ["training_seconds", "aggregation_seconds", "evaluation_seconds"]
 
 
 def run(results: Path, settings: str, *options: str) -> str:
@@ -39,8 +39,8 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 def records_of(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    rounds = pd.read_csv(folder / "rounds.csv").drop(columns=TIMES)
-    return rounds, pd.read_csv(folder / "clients.csv")
+    run = RunFolder(folder)
+    return run.rounds.drop(columns=SECONDS), run.clients
 
 
 def test_a_run_leaves_all_its_records(first_run: tuple[Path, str]) -> None:
@@ -61,7 +61,7 @@ def test_a_run_leaves_all_its_records(first_run: tuple[Path, str]) -> None:
     assert clients["truly_malicious"].sum() == 4
     assert clients["loss_gap"].notna().all()
     model = ConvolutionalNetwork()
-    model.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
+    model.load_state_dict(torch.load(RunFolder(folder).model_path, weights_only=True))
 
 
 def test_the_log_says_how_many_actors_there_were(first_run: tuple[Path, str]) -> None:
@@ -73,10 +73,10 @@ def test_the_log_says_how_many_actors_there_were(first_run: tuple[Path, str]) ->
 
 def test_the_log_names_the_folder_and_the_outcome(first_run: tuple[Path, str]) -> None:
     folder, log = first_run
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = RunFolder(folder).summary
     assert log.count(str(folder)) >= 2
-    assert f"test accuracy          {summary['test_accuracy']:.4f}" in log
-    assert f"malicious clients      {', '.join(summary['malicious'])}" in log
+    assert f"test accuracy          {summary.test_accuracy:.4f}" in log
+    assert f"malicious clients      {', '.join(summary.malicious)}" in log
     assert "judged malicious" in log
 
 

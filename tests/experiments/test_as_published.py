@@ -34,6 +34,7 @@ from experiments.as_published.published_run import run_as_published
 from experiments.as_published.published_weightings import PublishedNoRegret
 from experiments.grid.study import InvalidStudy, Study
 from pawbrofl_app.method import method_of
+from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.networks import initial_model
 from strategies import PerformanceAware, aggregate
@@ -135,7 +136,7 @@ def test_a_run_follows_the_departures_to_its_records(defaults: dict[str, Any], t
         run_as_published(
             config.replace(results_dir=str(tmp_path / departures)), departures_named(departures)
         )
-        weights[departures] = pd.read_csv(tmp_path / departures / "clients.csv")["weight"]
+        weights[departures] = RunFolder(tmp_path / departures).clients["weight"]
         assert weights[departures].sum() > 0
     assert not np.allclose(weights["none"], weights["all"])
 

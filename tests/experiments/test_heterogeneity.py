@@ -28,6 +28,7 @@ from experiments.pages.heterogeneity import (
     with_and_without_tilt,
 )
 from experiments.pages.page import DOCS, with_part
+from pawbrofl_app.records.layout import CLIENTS, ClientRow
 from pawbrofl_app.settings.run_config import RunConfig
 
 SEEDS = (1, 2, 3, 4)
@@ -164,17 +165,21 @@ def finished_run(folder: Path, defaults: dict[str, Any]) -> CellFolder:
     settings = defaults | {"num-clients": 4, "malicious-fraction": 0.25, "partition": "variable"}
     weights = {1: [0.5, 0.0, 0.02, 0.48], 2: [0.4, 0.0, 0.3, 0.3]}
     rows = [
-        {
-            "round": server_round,
-            "client": client,
-            "loss_gap": 0.1 * client,
-            "robust_weight": weight,
-            "truly_malicious": client == 1,
-        }
+        ClientRow(
+            round=server_round,
+            client=str(client),
+            loss_gap=0.1 * client,
+            robust_weight=weight,
+            weight=weight,
+            judged_malicious=False,
+            truly_malicious=client == 1,
+            num_examples=70,
+            left_out="",
+        )
         for server_round, shares in weights.items()
         for client, weight in enumerate(shares)
     ]
-    pd.DataFrame(rows).to_csv(folder / "clients.csv", index=False)
+    (folder / CLIENTS.file).write_text(CLIENTS.to_csv(rows, header=True))
     return CellFolder(Cell({}, RunConfig.parse(settings)), folder)
 
 

@@ -17,6 +17,7 @@ from experiments.__main__ import main
 from experiments.grid.runner import CellFolder, folders_of, run_cell
 from experiments.grid.study import Study
 from pawbrofl_app.engines.in_process import run_in_process
+from pawbrofl_app.records.layout import ROUNDS, SUMMARY
 
 STUDY = """
 [settings]
@@ -62,9 +63,9 @@ def test_a_killed_study_goes_on_and_runs_no_cell_twice(
     killed.wait()
     assert folders[0].finished, "the first cell was done when the second began"
     assert not folders[1].finished, "the second was cut short"
-    first_rounds = (folders[1].path / "rounds.csv").read_text().splitlines()[:3]
+    first_rounds = (folders[1].path / ROUNDS.file).read_text().splitlines()[:3]
     finished_before = {
-        folder.cell.name: (folder.path / "summary.json").stat().st_mtime_ns
+        folder.cell.name: (folder.path / SUMMARY).stat().st_mtime_ns
         for folder in folders
         if folder.finished
     }
@@ -72,10 +73,10 @@ def test_a_killed_study_goes_on_and_runs_no_cell_twice(
     assert main(command(study_file, "--jobs", "2")[3:]) == 0
     assert all(folder.finished for folder in folders)
     for folder in folders:
-        written = (folder.path / "summary.json").stat().st_mtime_ns
+        written = (folder.path / SUMMARY).stat().st_mtime_ns
         assert finished_before.get(folder.cell.name, written) == written, "a finished cell ran again"
-        assert len(pd.read_csv(folder.path / "rounds.csv")) == 3
-    rounds = (folders[1].path / "rounds.csv").read_text().splitlines()
+        assert len(folder.run.rounds) == 3
+    rounds = (folders[1].path / ROUNDS.file).read_text().splitlines()
     assert rounds[:3] == first_rounds, "it went on: the first round has the times of the first try"
     table = pd.read_csv(results / "small" / "table.csv")
     assert len(table) == 4
@@ -115,15 +116,15 @@ def test_what_a_failed_try_or_another_run_left_is_begun_afresh(tmp_path: Path, s
     folder = folders_of(Study.load(str(study_file)), tmp_path)[0]
     config = folder.cell.config.replace(results_dir=str(folder.path.resolve()), num_rounds=1)
     run_in_process(config)
-    (folder.path / "summary.json").unlink()
+    (folder.path / SUMMARY).unlink()
     try_once(folder)
     assert folder.finished, "the folder was that of a run of other settings"
-    assert folder.rounds_done == 2
-    (folder.path / "summary.json").unlink()
-    (folder.path / "rounds.csv").write_text("nonsense")
+    assert folder.run.rounds_done == 2
+    (folder.path / SUMMARY).unlink()
+    (folder.path / ROUNDS.file).write_text("nonsense")
     folder.failure.touch()
     try_once(folder)
-    assert (folder.finished, folder.failure.exists(), folder.rounds_done) == (True, False, 2)
+    assert (folder.finished, folder.failure.exists(), folder.run.rounds_done) == (True, False, 2)
 
 
 def test_two_runs_of_one_study_do_not_mix(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

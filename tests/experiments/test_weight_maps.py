@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +18,44 @@ from matplotlib.patches import Rectangle
 from experiments.grid.runner import CellFolder
 from experiments.grid.study import Cell
 from experiments.grid.weight_maps import draw_weight_maps, weight_maps
+from pawbrofl_app.records.layout import CLIENTS, SUMMARY, ClientRow
 from pawbrofl_app.records.run_figures import MALICIOUS_COLOUR
 from pawbrofl_app.settings.run_config import RunConfig
 
 NUM_CLIENTS, NUM_ROUNDS = 12, 3
 
 
-def cell(folder: Path, defaults: dict[str, Any], **changed: Any) -> CellFolder:
+def ten_weighs_nothing(client: int, server_round: int) -> float:
+    return 0.0 if client == 10 else 0.1 + 0.01 * server_round
+
+
+def cell(
+    folder: Path,
+    defaults: dict[str, Any],
+    weight_of: Callable[[int, int], float] = ten_weighs_nothing,
+    **changed: Any,
+) -> CellFolder:
     """A finished cell in which client 10 is malicious and weighs nothing."""
     settings = defaults | {"num-clients": NUM_CLIENTS} | changed
     made = CellFolder(Cell(changed, RunConfig.parse(settings)), folder / repr(sorted(changed.items())))
     made.path.mkdir(parents=True)
     rows = [
-        {
-            "round": server_round,
-            "client": client,
-            "weight": 0.0 if client == 10 else 0.1 + 0.01 * server_round,
-            "truly_malicious": client == 10,
-        }
+        ClientRow(
+            round=server_round,
+            client=str(client),
+            loss_gap=0.1,
+            robust_weight=1 / NUM_CLIENTS,
+            weight=weight_of(client, server_round),
+            judged_malicious=False,
+            truly_malicious=client == 10,
+            num_examples=70,
+            left_out="",
+        )
         for server_round in range(1, NUM_ROUNDS + 1)
         for client in range(NUM_CLIENTS)
     ]
-    pd.DataFrame(rows).to_csv(made.path / "clients.csv", index=False)
-    (made.path / "summary.json").write_text(json.dumps({}))
+    (made.path / CLIENTS.file).write_text(CLIENTS.to_csv(rows, header=True))
+    (made.path / SUMMARY).touch()
     return made
 
 
@@ -50,7 +66,7 @@ def table_of(folders: list[CellFolder]) -> pd.DataFrame:
                 "attack": folder.cell.config.threat.attack,
                 "aggregator": folder.cell.config.aggregation.aggregator,
                 "method": "tilt" if folder.cell.config.tilt.performance_aware else "plain",
-                "clients file": folder.path / "clients.csv",
+                "run": folder.run,
             }
             for folder in folders
         ]
@@ -93,7 +109,7 @@ def test_maps_are_of_the_first_seed_in_light_and_dark(
     ]
     # The other seed's weights are not even read.
     for folder in folders[:2]:
-        (folder.path / "clients.csv").unlink()
+        (folder.path / CLIENTS.file).unlink()
     paths = draw_weight_maps(folders, tmp_path / "figures", dark)
     end = "-weights-dark.png" if dark else "-weights.png"
     assert [path.name for path in paths] == [
@@ -107,9 +123,7 @@ def test_maps_are_of_the_first_seed_in_light_and_dark(
 def test_what_has_no_weights_or_too_many_methods_is_left_out(
     tmp_path: Path, defaults: dict[str, Any]
 ) -> None:
-    without = cell(tmp_path, defaults, aggregator="fed-median")
-    clients = pd.read_csv(without.path / "clients.csv").assign(weight=np.nan)
-    clients.to_csv(without.path / "clients.csv", index=False)
+    without = cell(tmp_path, defaults, lambda *_: math.nan, aggregator="fed-median")
     assert draw_weight_maps([without], tmp_path / "figures") == []
     many = [cell(tmp_path, defaults, mu=0.01 * k) for k in range(1, 9)]
     assert draw_weight_maps(many, tmp_path / "figures") == []

@@ -6,7 +6,6 @@ from its own configuration. `pytest -m "not runtime_install"` leaves this test o
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pawbrofl_app.engines.flower_programs import flower_environment, installed_program, local_superlink
+from pawbrofl_app.records.run_folder import RunFolder
 from tests.conftest import PROJECT
 
 TINY = "num-rounds=1 num-clients=2 local-epochs=1 attack='none'"
@@ -46,5 +46,4 @@ def test_a_plain_flwr_run_installs_the_apps_requirements_and_finishes(tmp_path: 
     names = {package.split("==")[0] for package in installed[1].split(", ")}
     assert {"torch", "torchvision", "pandas", "ray", "scikit-learn", "scipy"} <= names
     assert not names & {"pawbrofl", "flwr", "pytest", "mypy"}
-    summary = json.loads((tmp_path / "results" / "summary.json").read_text())
-    assert 0 <= summary["test_accuracy"] <= 1
+    assert 0 <= RunFolder(tmp_path / "results").summary.test_accuracy <= 1

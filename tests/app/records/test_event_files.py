@@ -6,13 +6,13 @@ import math
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pawbrofl_app.command import main
 from pawbrofl_app.records import event_files
 from pawbrofl_app.records.event_files import TensorBoardEvents, tag_of
+from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.server_app import check_machine
 from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
 
@@ -34,7 +34,7 @@ def shown(folder: Path) -> dict[str, list[tuple[int, float]]]:
 def test_a_run_s_event_files_hold_what_its_rounds_hold(tmp_path: Path) -> None:
     settings = f"{SHORT} tensorboard=true results-dir='{tmp_path / 'run'}'"
     assert main(["run", "--engine", "in-process", "--run-config", settings]) == 0
-    rounds = pd.read_csv(tmp_path / "run" / "rounds.csv").set_index("round")
+    rounds = RunFolder(tmp_path / "run").rounds.set_index("round")
     scalars = shown(tmp_path / "run")
     assert set(scalars) == {tag_of(name) for name in rounds.columns}
     for name, column in rounds.items():

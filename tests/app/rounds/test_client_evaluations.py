@@ -19,7 +19,8 @@ from flwr.server.compat import start_grid
 from flwr.server.strategy import FedAvg
 
 from pawbrofl_app.engines.in_process import InProcessGrid
-from pawbrofl_app.rounds.client_evaluations import ClientEvaluation, read_evaluations
+from pawbrofl_app.records.layout import ClientEvaluation
+from pawbrofl_app.rounds.client_evaluations import read_evaluations
 from pawbrofl_app.rounds.client_failures import ClientFailure
 from pawbrofl_app.rounds.client_sampling import SeededClientManager
 from pawbrofl_app.rounds.round_progress import RunProgress

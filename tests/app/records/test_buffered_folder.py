@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from pawbrofl_app.command import main
-from pawbrofl_app.records import results_folder
-from pawbrofl_app.records.results_folder import ResultsElsewhere, ResultsFolder
+from pawbrofl_app.records import buffered_folder
+from pawbrofl_app.records.buffered_folder import BufferedFolder, ResultsElsewhere
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(results_folder, "SECONDS_BETWEEN_TRIES", 0)
+    monkeypatch.setattr(buffered_folder, "SECONDS_BETWEEN_ATTEMPTS", 0)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where what is rescued goes
 
 
@@ -34,7 +34,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_rows_and_files_reach_the_disk(tmp_path: Path) -> None:
-    folder = ResultsFolder(tmp_path)
+    folder = BufferedFolder(tmp_path)
     folder.append("rows.csv", "a\n1\n")
     folder.append("rows.csv", "2\n")
     folder.replace("model", b"first")
@@ -48,7 +48,7 @@ def test_rows_and_files_reach_the_disk(tmp_path: Path) -> None:
 def test_what_a_full_disk_does_not_take_is_written_when_there_is_room(
     small_disk: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    folder = ResultsFolder(small_disk)
+    folder = BufferedFolder(small_disk)
     folder.append("rows.csv", "a\n1\n")
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(60 * 1024))
@@ -60,7 +60,7 @@ def test_what_a_full_disk_does_not_take_is_written_when_there_is_room(
     assert caplog.text.count("cannot be written to ([Errno 28] No space left on device)") == 1
     assert folder.read("rows.csv") == f"a\n1\n{row}3\n"
     ballast.unlink()
-    folder.write_pending()
+    folder.flush()
     assert folder.is_complete
     assert "can be written to again" in caplog.text
     assert (small_disk / "rows.csv").read_text() == f"a\n1\n{row}3\n", "no row twice, none in part"
@@ -68,7 +68,7 @@ def test_what_a_full_disk_does_not_take_is_written_when_there_is_room(
 
 
 def test_what_never_finds_room_goes_to_a_folder_that_is_named(small_disk: Path) -> None:
-    folder = ResultsFolder(small_disk)
+    folder = BufferedFolder(small_disk)
     folder.append("rows.csv", "a\n1\n")
     (small_disk / "ballast").write_bytes(bytes(60 * 1024))
     folder.append("rows.csv", "2\n" * 5000)
@@ -85,7 +85,7 @@ def test_a_folder_that_is_gone_is_reported_once(
 ) -> None:
     path = tmp_path / "results"
     path.mkdir()
-    folder = ResultsFolder(path)
+    folder = BufferedFolder(path)
     path.rmdir()
     for number in range(3):
         folder.append("rows.csv", f"{number}\n")
@@ -96,12 +96,12 @@ def test_a_folder_that_is_gone_is_reported_once(
 
 
 def test_rows_after_a_checkpoint_are_cut_off(tmp_path: Path) -> None:
-    folder = ResultsFolder(tmp_path)
+    folder = BufferedFolder(tmp_path)
     folder.append("rows.csv", "a\n1\n")
     lengths = folder.lengths
     folder.append("rows.csv", "2\nhal")
     folder.append("later.csv", "b\n")
-    resumed = ResultsFolder(tmp_path)
+    resumed = BufferedFolder(tmp_path)
     resumed.cut_back(("rows.csv", "later.csv"), lengths)
     resumed.append("rows.csv", "2\n")
     assert (tmp_path / "rows.csv").read_text() == resumed.read("rows.csv") == "a\n1\n2\n"
@@ -111,7 +111,7 @@ def test_rows_after_a_checkpoint_are_cut_off(tmp_path: Path) -> None:
 def test_a_checkpoint_does_not_fit_shorter_files(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a\n")
     with pytest.raises(ValueError, match="is shorter than the 5 bytes"):
-        ResultsFolder(tmp_path).cut_back(("rows.csv",), {"rows.csv": 5})
+        BufferedFolder(tmp_path).cut_back(("rows.csv",), {"rows.csv": 5})
 
 
 def test_a_run_on_a_full_disk_ends_with_its_model_elsewhere(

@@ -1,13 +1,14 @@
-"""The folder of a run's results on a disk that may be full, read-only or gone for a while.
+"""Writes that outlive a disk that is full, read-only or gone for a while.
 
-What cannot be written is kept in memory and written with the next file or row that can; at the end of
-the run, what still is missing goes to a folder that the log names.
+What cannot be written is buffered in memory and retried with every later write; at the end of the run,
+what still is missing goes to a folder that the log names.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from logging import ERROR, INFO
 from pathlib import Path
 
@@ -15,16 +16,16 @@ from flwr.common.logger import log
 
 from .atomic_files import append_at, write_atomically
 
-TRIES_AT_THE_END = 3
-SECONDS_BETWEEN_TRIES = 2.0
+ATTEMPTS_AT_THE_END = 3
+SECONDS_BETWEEN_ATTEMPTS = 2.0
 
 
 class ResultsElsewhere(RuntimeError):
     """The results folder could not be written to, and what is missing there is in another one."""
 
 
-class ResultsFolder:
-    """Appends to and replaces files, and remembers what the disk did not take.
+class BufferedFolder:
+    """Appends to and replaces files, and buffers what the disk did not take.
 
     Parameters
     ----------
@@ -50,16 +51,16 @@ class ResultsFolder:
         return dict(self._lengths)
 
     def append(self, name: str, text: str) -> None:
-        """Append to a file; what fails is logged and made up for later."""
+        """Append to a file; what fails is logged and retried later."""
         self._rows[name] = self._rows.get(name, b"") + text.encode()
-        self.write_pending()
+        self.flush()
 
     def replace(self, name: str, content: bytes) -> None:
-        """Write a whole file; what fails is logged and made up for later."""
+        """Write a whole file; what fails is logged and retried later."""
         self._files[name] = content
-        self.write_pending()
+        self.flush()
 
-    def write_pending(self) -> None:
+    def flush(self) -> None:
         """Try once to write all that is not on the disk yet."""
         try:
             for name, content in list(self._rows.items()):
@@ -86,7 +87,7 @@ class ResultsFolder:
         """Return whether anything was appended to a file."""
         return name in self._lengths or name in self._rows
 
-    def cut_back(self, names: tuple[str, ...], lengths: dict[str, int]) -> None:
+    def cut_back(self, names: Sequence[str], lengths: dict[str, int]) -> None:
         """Take up a folder that was left behind: files as long as they were, others not at all.
 
         Raises
@@ -109,11 +110,11 @@ class ResultsFolder:
         ResultsElsewhere
             Where another folder was needed. The message names it.
         """
-        for _ in range(TRIES_AT_THE_END):
-            self.write_pending()
+        for _ in range(ATTEMPTS_AT_THE_END):
+            self.flush()
             if self.is_complete:
                 return
-            time.sleep(SECONDS_BETWEEN_TRIES)
+            time.sleep(SECONDS_BETWEEN_ATTEMPTS)
         rescued = Path(tempfile.mkdtemp(prefix="pawbrofl-rescued-"))
         for name in self._rows:
             (rescued / name).write_text(self.read(name))

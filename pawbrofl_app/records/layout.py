@@ -1,0 +1,119 @@
+"""What a run's folder holds: the names of its files, and a row of each of its tables.
+
+A row's fields are its table's columns, in their order; `Fairness` and `ClientEvaluation` stand for
+their own fields. A new column is a new field here, which `RunWriter` fills.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .csv_table import Table
+from .fairness import Fairness
+
+SETTINGS = "settings.toml"
+VERSIONS = "versions.json"
+MODEL = "model.pt"
+SUMMARY = "summary.json"
+"""Written after all else, so it says that the run is finished."""
+
+CHECKPOINTS = "checkpoints"
+FIGURES = "figures"
+EVENTS = "tensorboard"
+
+
+@dataclass(frozen=True)
+class RoundRow:
+    """A round: what its model achieves, what clients reported, and how long it took.
+
+    Attributes
+    ----------
+    round : int
+        0 is the initial model.
+    test_accuracy, test_loss, attack_success_rate : float
+        On the test part.
+    largest_gap, largest_honest_gap : float
+        Largest reported optimality gap, over all and over honest clients; NaN where nobody replied.
+    fairness : Fairness
+        On honest clients' own data.
+    training_seconds, aggregation_seconds, evaluation_seconds : float
+    """
+
+    round: int
+    test_accuracy: float
+    test_loss: float
+    attack_success_rate: float
+    largest_gap: float
+    largest_honest_gap: float
+    fairness: Fairness
+    training_seconds: float
+    aggregation_seconds: float
+    evaluation_seconds: float
+
+
+@dataclass(frozen=True)
+class ClientRow:
+    """A client that was asked to train in a round.
+
+    Attributes
+    ----------
+    round : int
+    client : str
+        Its partition id as it reports it, or else its node id.
+    loss_gap, robust_weight, weight : float
+        Its report, its q, and what its update was multiplied with; NaN where there is none.
+    judged_malicious, truly_malicious : bool
+    num_examples : int
+        As reported.
+    left_out : str
+        Why its reply was not aggregated; empty where it was.
+    """
+
+    round: int
+    client: str
+    loss_gap: float
+    robust_weight: float
+    weight: float
+    judged_malicious: bool
+    truly_malicious: bool
+    num_examples: int
+    left_out: str
+
+
+@dataclass(frozen=True)
+class ClientEvaluation:
+    """One client's evaluation of the global model.
+
+    Attributes
+    ----------
+    client : str
+        Its partition id as it reports it, or else its node id.
+    loss, accuracy : float
+        On its own training data; NaN where the reply is left out.
+    num_examples : int
+        As reported; 0 where that is no whole number.
+    left_out : str
+        Why the reply tells nothing; empty where it does.
+    """
+
+    client: str
+    loss: float
+    accuracy: float
+    num_examples: int
+    left_out: str = ""
+
+
+@dataclass(frozen=True)
+class EvaluationRow:
+    """A client that was asked to evaluate the model after a round."""
+
+    round: int
+    evaluation: ClientEvaluation
+    truly_malicious: bool
+
+
+ROUNDS = Table("rounds.csv", RoundRow)
+CLIENTS = Table("clients.csv", ClientRow)
+EVALUATIONS = Table("evaluations.csv", EvaluationRow)
+SECONDS = [name for name in ROUNDS.columns if name.endswith("_seconds")]
+"""The columns of `ROUNDS` that differ between two runs of the same settings."""

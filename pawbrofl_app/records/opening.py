@@ -1,0 +1,53 @@
+"""Opens the folder that a run writes to: a new one, or that of the run which it resumes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+from ..settings.run_config import InvalidSetting, RunConfig
+from .resumption import check_resumable
+from .writer import RunWriter
+
+DEFAULT_RESULTS = Path.home() / "pawbrofl-results"
+
+
+def open_records(config: RunConfig, malicious: Collection[int]) -> RunWriter:
+    """Return the writer of a run's folder, to be closed at the end.
+
+    Parameters
+    ----------
+    config : RunConfig
+        ``results-dir`` names the folder, which must not exist yet unless the run is a resumed one.
+        Empty: a new one, named by the time, under ``~/pawbrofl-results``.
+    malicious : collection of int
+        The partition ids of the malicious clients.
+
+    Raises
+    ------
+    InvalidSetting
+        Where the folder exists or cannot be made; of a resumed run, where the settings differ from
+        those recorded there, or another process still writes there.
+    """
+    return RunWriter(
+        _folder_of(config),
+        config.as_settings(),
+        num_clients=config.federation.num_clients,
+        malicious=malicious,
+        tensorboard=config.results.tensorboard,
+    )
+
+
+def _folder_of(config: RunConfig) -> Path:
+    given = config.results.results_dir
+    folder = Path(given) if given else DEFAULT_RESULTS / time.strftime("%Y%m%d-%H%M%S")
+    if config.results.resume and not given:
+        raise InvalidSetting("results-dir must name the folder of the run to resume, got ''")
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        check_resumable(config)
+    except OSError as problem:
+        raise InvalidSetting(f"results-dir {str(folder)!r} cannot be made: {problem}") from problem
+    return folder

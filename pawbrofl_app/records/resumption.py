@@ -1,0 +1,44 @@
+"""Whether a run may go on in a folder that exists: only with the settings that it began with."""
+
+from __future__ import annotations
+
+from ..settings.run_config import SECTIONS, InvalidSetting, RunConfig
+from .atomic_files import part_of
+from .folder_lock import LOCK
+from .layout import SETTINGS
+from .run_folder import RunFolder, UnreadableRun
+
+MAY_DIFFER = frozenset(name.replace("_", "-") for name in SECTIONS["rounds"] | SECTIONS["results"])
+"""Settings that a resumed run may change, as none of them changes what is computed."""
+
+
+def check_resumable(config: RunConfig) -> None:
+    """Check that a run may use the results folder, which exists: to resume the same run in it.
+
+    Raises
+    ------
+    InvalidSetting
+        Where ``resume`` is false, the folder is no run's, or settings differ from those recorded in it.
+    """
+    given = config.results.results_dir
+    if not config.results.resume:
+        raise InvalidSetting(
+            f"results-dir must be a folder that does not exist yet, got {given!r}: "
+            "nothing was written over"
+        )
+    run = RunFolder(given)
+    if not run.is_run:
+        killed_before_it_began = {LOCK, part_of(run.path / SETTINGS).name}
+        if run.path.is_dir() and {path.name for path in run.path.iterdir()} <= killed_before_it_began:
+            return
+        raise InvalidSetting(f"results-dir {given!r} is not the folder of a run")
+    try:
+        recorded = run.settings
+    except UnreadableRun as problem:
+        raise InvalidSetting(str(problem)) from problem
+    now = config.as_settings()
+    for name in sorted((set(now) | set(recorded)) - MAY_DIFFER):
+        if now.get(name) != recorded.get(name):
+            raise InvalidSetting(
+                f"{name} must be {recorded.get(name)!r} as in the run to resume, got {now.get(name)!r}"
+            )

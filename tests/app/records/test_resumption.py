@@ -1,0 +1,119 @@
+"""Which folders a run may write to, and going on in one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pawbrofl_app.records.atomic_files import part_of
+from pawbrofl_app.records.layout import ClientEvaluation
+from pawbrofl_app.records.opening import open_records
+from pawbrofl_app.records.resumption import MAY_DIFFER, check_resumable
+from pawbrofl_app.records.writer import RunWriter
+from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
+from pawbrofl_app.tasks.evaluation import Evaluation
+from tests.conftest import PROJECT
+
+from .conftest import MALICIOUS, diagnostics
+
+
+def resumed(config: RunConfig, **changed: Any) -> RunWriter:
+    settings = config.as_settings() | {"resume": True} | changed
+    return open_records(RunConfig.parse(settings), MALICIOUS)
+
+
+def test_an_existing_folder_is_left_alone(records: RunWriter, config: RunConfig) -> None:
+    before = sorted(path.name for path in records.run.path.iterdir())
+    with pytest.raises(InvalidSetting, match="results-dir must be a folder that does not exist yet"):
+        open_records(config, [])
+    assert sorted(path.name for path in records.run.path.iterdir()) == before
+
+
+def test_a_resumed_run_goes_on_after_a_checkpoints_rows(records: RunWriter, config: RunConfig) -> None:
+    expected = (records.run.path / "rounds.csv").read_text()
+    lengths = records.lengths
+    assert lengths is not None
+    records.add_clients(diagnostics(3))
+    records.add_evaluations(3, [ClientEvaluation("0", 0.5, 0.9, 70)], 0.0)
+    records.add_round(3, Evaluation(0.9, 1.0, 0.02), 0.5)
+    records.close()
+    again = resumed(config)
+    again.cut_back(lengths)
+    assert not (records.run.path / "evaluations.csv").exists()
+    assert (records.run.path / "rounds.csv").read_text() == expected
+    assert again.clients["round"].max() == 2
+    again.add_round(3, Evaluation(0.9, 1.0, 0.02), 0.5)
+    assert again.rounds["round"].tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("seed", 2, "seed must be 1 as in the run to resume, got 2"),
+        ("num-rounds", 30, "num-rounds must be 20 as in the run to resume, got 30"),
+        ("mu", 0.5, "mu must be 0.05 as in"),
+    ],
+)
+def test_a_resumed_run_has_the_recorded_settings(
+    records: RunWriter, config: RunConfig, name: str, value: Any, message: str
+) -> None:
+    records.close()
+    before = {path: path.read_bytes() for path in records.run.path.iterdir()}
+    with pytest.raises(InvalidSetting, match=message):
+        resumed(config, **{name: value})
+    assert {path: path.read_bytes() for path in records.run.path.iterdir()} == before
+
+
+def test_a_run_that_still_goes_on_is_not_resumed(records: RunWriter, config: RunConfig) -> None:
+    with pytest.raises(InvalidSetting, match="must not be that of a run which is still going on"):
+        resumed(config)
+    records.close()
+    resumed(config).close()
+
+
+def test_what_changes_no_number_may_differ(records: RunWriter, config: RunConfig) -> None:
+    records.close()
+    resumed(config, **{"round-timeout": 5, "figures": False, "checkpoint-every": 7})
+
+
+def test_settings_that_may_differ_are_those_that_the_documentation_names() -> None:
+    page = (PROJECT / "docs" / "reliability.md").read_text()
+    named = page.split("may differ:")[1].split(". ")[0]
+    assert set(re.findall(r"`([a-z-]+)`", named)) == MAY_DIFFER - {"results-dir", "resume"}
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_something_else_is_not_resumed(config: RunConfig, tmp_path: Path, kind: str) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "cat.jpg").write_bytes(b"")
+    given = photos if kind == "folder" else photos / "cat.jpg"
+    with pytest.raises(InvalidSetting, match="is not the folder of a run"):
+        resumed(config, **{"results-dir": str(given)})
+
+
+def test_a_run_that_was_killed_before_it_had_settings_begins(config: RunConfig, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / ".lock").touch()
+    part_of(folder / "settings.toml").write_bytes(b"seed =")
+    records = resumed(config)
+    assert records.run.settings["num-clients"] == 4
+    records.close()
+
+
+def test_damaged_settings_are_named(records: RunWriter, config: RunConfig) -> None:
+    records.close()
+    (records.run.path / "settings.toml").write_bytes(b"seed = \xff")
+    resume = RunConfig.parse(config.as_settings() | {"resume": True})
+    with pytest.raises(InvalidSetting, match=r"settings\.toml cannot be read"):
+        check_resumable(resume)
+
+
+def test_rows_that_are_missing_are_named(records: RunWriter, config: RunConfig) -> None:
+    records.close()
+    with pytest.raises(InvalidSetting, match=r"cannot be resumed: .*rounds\.csv is shorter"):
+        resumed(config).cut_back({"rounds.csv": 10**6, "clients.csv": 5})

@@ -1,0 +1,71 @@
+"""A run's summary: from its tables, to JSON and back."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from pawbrofl_app.records.fairness import Fairness
+from pawbrofl_app.records.layout import ClientEvaluation
+from pawbrofl_app.records.summary import MEASURES, RunSummary
+from pawbrofl_app.records.writer import RunWriter
+from pawbrofl_app.settings.run_config import RunConfig
+from pawbrofl_app.tasks.evaluation import Evaluation
+
+from .conftest import MALICIOUS
+
+
+def summary_of(records: RunWriter) -> RunSummary:
+    return RunSummary.of(records.rounds, records.clients, MALICIOUS)
+
+
+def test_it_compares_judgement_with_truth(records: RunWriter, config: RunConfig) -> None:
+    summary = summary_of(records)
+    assert summary.malicious == ["2"]
+    assert summary.judged_malicious == ["2", "3"]
+    assert (summary.precision, summary.recall) == (0.5, 1.0)
+    assert summary.test_accuracy == 0.8
+    text = "\n".join(summary.lines(config, records.run.path))
+    assert str(records.run.path) in text
+    assert "attack success rate    0.0200" in text
+
+
+def test_it_says_how_evenly_clients_are_served(records: RunWriter, config: RunConfig) -> None:
+    assert "worst 10%" not in "".join(summary_of(records).lines(config, records.run.path))
+    records.add_evaluations(3, [ClientEvaluation("0", 0.5, 0.9, 70)], 0.0)
+    records.add_round(3, Evaluation(0.8, 1.0, 0.0), 0.5)
+    summary = summary_of(records)
+    assert summary.fairness == Fairness(0.9, 0.9, 0.0, 0.5, 0.5, 0.0)
+    assert summary.as_json()["worst_honest_loss"] == 0.5
+    assert "accuracy 0.9000, worst 10%" in "".join(summary.lines(config, records.run.path))
+
+
+def test_it_is_json_to_every_reader_and_null_where_nothing_is_known(records: RunWriter) -> None:
+    def refuse(constant: str) -> None:
+        raise ValueError(f"JSON knows no {constant}")
+
+    summary = summary_of(records)
+    records.save_summary(summary)
+    text = (records.run.path / "summary.json").read_text()
+    read = json.loads(text, parse_constant=refuse)
+    assert math.isnan(summary.fairness.honest_loss)
+    assert read["honest_loss"] is None
+    assert read["precision"] == summary.precision
+
+
+def test_what_is_read_back_is_what_was_saved(records: RunWriter) -> None:
+    records.add_evaluations(2, [ClientEvaluation("0", 0.5, 0.9, 70)], 0.0)
+    records.add_round(2, Evaluation(0.8, 1.0, 0.0), 0.5)
+    summary = summary_of(records)
+    records.save_summary(summary)
+    assert records.run.summary == summary
+    assert tuple(summary.measures) == MEASURES
+    assert summary.measures["honest_loss"] == 0.5
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '"test_accuracy"', "1"])
+def test_something_else_is_no_summary(text: str) -> None:
+    with pytest.raises(ValueError, match=r"it is no summary|Expecting value"):
+        RunSummary.from_json(text)
