@@ -80,18 +80,30 @@ class Program:
         self.signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(SECONDS_TO_STOP)
+        started |= self._descendants()
         self.signal(signal.SIGKILL)
         self.process.wait()
         # A ServerApp is in a session of its own, and would train on unseen.
         for process in started:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
+        # One that is killed may write until it is scheduled again, into a folder that is being removed.
+        deadline = time.monotonic() + SECONDS_TO_STOP
+        while any(map(_runs, started)) and time.monotonic() < deadline:
+            time.sleep(0.05)
 
-    def _descendants(self) -> list[psutil.Process]:
+    def _descendants(self) -> set[psutil.Process]:
         try:
-            return psutil.Process(self.process.pid).children(recursive=True)
+            return set(psutil.Process(self.process.pid).children(recursive=True))
         except psutil.NoSuchProcess:
-            return []
+            return set()
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def flower_environment(home: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -18,10 +18,13 @@ import pytest
 
 from deployment.certificates import make_supernode_key
 from pawbrofl_app.command import LOOPBACK_SETTINGS, read_settings
+from pawbrofl_app.engines.flower_programs import Program
 from pawbrofl_app.engines.loopback_federation import LoopbackFederation, node_config
 from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.roles import malicious_clients
 from pawbrofl_app.settings.run_config import RunConfig
+
+pytestmark = pytest.mark.slow
 
 
 def processes_of(folder: Path) -> list[int]:
@@ -71,12 +74,34 @@ def federation(
     assert processes_of(folder) == [], "nothing outlives the federation"
 
 
+def wait_until(happens: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 300
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def has_client_app(supernode: Program) -> bool:
+    """Return whether the SuperNode works on a message, for which it starts a process."""
+    started = psutil.Process(supernode.process.pid).children(recursive=True)
+    for process in started:
+        with contextlib.suppress(psutil.Error):
+            if any("flwr-clientapp" in part for part in process.cmdline()):
+                return True
+    return False
+
+
 def restart(federation: LoopbackFederation, name: str, told: str) -> None:
+    """Start a SuperNode again until the SuperLink lets it in."""
+
+    def times_let_in() -> int:
+        return (federation.folder / f"{name}.log").read_text().count("SuperNode ID: ")
+
+    before = times_let_in()
     for _ in range(20):
         program = federation.start_supernode(name, told)
-        try:
-            program.process.wait(10)
-        except subprocess.TimeoutExpired:
+        wait_until(lambda program=program: not program.runs or times_let_in() > before)
+        if times_let_in() > before:
             return
     pytest.fail(f"{name} does not come back:\n{program.log.read_text()}")
 
@@ -94,8 +119,9 @@ def test_a_run_survives_a_killed_supernode(federation: LoopbackFederation, confi
     run = Watched(federation.run_app(config))
     run.read_until("[ROUND 2]")
     run.read_until("configure_fit")
-    time.sleep(1)
-    federation.supernodes[f"supernode-{killed}"].signal(signal.SIGKILL)
+    supernode = federation.supernodes[f"supernode-{killed}"]
+    wait_until(lambda: has_client_app(supernode))
+    supernode.signal(signal.SIGKILL)
     # SuperLink lets the same key in again only after it has missed its heartbeats for a minute. Round 3
     # may begin before the SuperNode is back, round 4 does not.
     run.read_until("aggregate_fit: received 3 results, 1 failures")
@@ -128,7 +154,7 @@ def test_an_interrupt_stops_everything(tmp_path: Path) -> None:
     run.read_until("[ROUND 1]")
     assert processes_of(folder)
     running.send_signal(signal.SIGINT)
-    _, errors = running.communicate(timeout=60)
+    _, errors = running.communicate(timeout=300)
     assert running.returncode == 130
     assert f"pawbrofl resume {tmp_path / 'run'} goes on" in errors
     assert processes_of(folder) == []

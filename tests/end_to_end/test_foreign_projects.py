@@ -16,6 +16,8 @@ import pytest
 from pawbrofl_app.engines.flower_programs import flower_environment, installed_program, local_superlink
 from tests.conftest import PROJECT
 
+pytestmark = pytest.mark.slow
+
 FOREIGN = PROJECT / "tests" / "foreign_projects"
 
 

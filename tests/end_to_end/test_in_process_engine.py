@@ -1,37 +1,17 @@
-"""The in-process engine: the same apps, the same numbers, and failures that end no round."""
+"""The in-process engine's grid: clients keep their state, and failures end no round.
+
+That its numbers are those of Ray is in ``test_simulation.py``.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
-from pawbrofl_app.command import main
 from pawbrofl_app.engines.in_process import InProcessGrid
-from pawbrofl_app.records.run_folder import RunFolder
-
-from .test_simulation import SMALL, records_of, run
-
-
-@pytest.mark.parametrize(
-    "attack", ["dba", "alie+additive-noise(strength=0.5)+colluding-report"], ids=["default", "colluding"]
-)
-def test_the_numbers_are_those_of_the_ray_engine(attack: str, tmp_path: Path) -> None:
-    settings = f"{SMALL} figures=false fraction-evaluate=0.5 attack='{attack}'"
-    run(tmp_path / "ray", settings)
-    settings += f" results-dir='{tmp_path / 'in-process'}'"
-    assert main(["run", "--engine", "in-process", "--run-config", settings]) == 0
-    both = [
-        (*records_of(folder), RunFolder(folder).evaluations)
-        for folder in (tmp_path / "ray", tmp_path / "in-process")
-    ]
-    for ray, in_process in zip(*both, strict=True):
-        pd.testing.assert_frame_equal(ray, in_process, check_exact=True)
-    assert not (tmp_path / "in-process" / "figures").exists()
 
 
 def counting_app() -> ClientApp:

@@ -21,6 +21,8 @@ from pawbrofl_app.records.run_folder import RunFolder
 
 from .resumable_run import NUM_ROUNDS, settings_of, start
 
+pytestmark = pytest.mark.slow
+
 FINISHED_FOLDER = {
     "clients.csv",
     "evaluations.csv",

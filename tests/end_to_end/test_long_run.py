@@ -21,6 +21,8 @@ from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.evaluation import Evaluation
 
+pytestmark = pytest.mark.slow
+
 NUM_ROUNDS = 200
 NUM_CLIENTS = 50
 THIS = psutil.Process()

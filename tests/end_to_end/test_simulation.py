@@ -1,6 +1,6 @@
-"""Real `flwr run` simulations on Ray: what they leave, that they repeat, and that sampling does too.
+"""Real `flwr run` simulations on Ray: what they leave, and that every engine gives the same numbers.
 
-Slow (about a minute each). Every test starts Flower as a user does, through the project's command.
+Slow (half a minute each). Every test starts Flower as a user does, through the project's command.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ import pytest
 import torch
 from ray.cluster_utils import Cluster
 
+from pawbrofl_app.command import main
 from pawbrofl_app.engines.machine import ClientResources, Machine
 from pawbrofl_app.records.layout import SECONDS
 from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.tasks.networks import ConvolutionalNetwork
+
+pytestmark = pytest.mark.slow
 
 SMALL = "num-rounds=2 local-epochs=1 num-clients=8 malicious-fraction=0.25 epsilon=0.25"
 
@@ -38,9 +41,30 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, run(folder, SMALL)
 
 
+def run_in_process(results: Path, settings: str) -> None:
+    given = f"{settings} results-dir='{results}'"
+    assert main(["run", "--engine", "in-process", "--run-config", given]) == 0
+
+
 def records_of(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     run = RunFolder(folder)
     return run.rounds.drop(columns=SECONDS), run.clients
+
+
+def check_same(folder: Path, other: Path) -> None:
+    for ours, theirs in zip(records_of(folder), records_of(other), strict=True):
+        pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+
+
+def check_same_on_both_engines(folder: Path, settings: str) -> None:
+    """Run with evaluation at clients on Ray, where node ids are drawn anew, and in process."""
+    settings = f"{settings} figures=false fraction-evaluate=0.5"
+    run(folder / "ray", settings)
+    run_in_process(folder / "in-process", settings)
+    check_same(folder / "ray", folder / "in-process")
+    ray, in_process = (RunFolder(folder / name).evaluations for name in ("ray", "in-process"))
+    pd.testing.assert_frame_equal(ray, in_process, check_exact=True)
+    assert not (folder / "in-process" / "figures").exists()
 
 
 def test_a_run_leaves_all_its_records(first_run: tuple[Path, str]) -> None:
@@ -85,8 +109,7 @@ def test_the_same_seed_gives_the_same_records_with_one_actor_or_two(
 ) -> None:
     one_actor = tmp_path / "again"
     run(one_actor, SMALL, "--client-resources-num-cpus", "2")
-    for before, after in zip(records_of(first_run[0]), records_of(one_actor), strict=True):
-        pd.testing.assert_frame_equal(before, after, check_exact=True)
+    check_same(first_run[0], one_actor)
 
 
 def test_two_nodes_of_a_ray_cluster_give_the_same_records(
@@ -99,17 +122,24 @@ def test_two_nodes_of_a_ray_cluster_give_the_same_records(
         run(tmp_path / "cluster", SMALL)
     finally:
         cluster.shutdown()
-    for before, after in zip(records_of(first_run[0]), records_of(tmp_path / "cluster"), strict=True):
-        pd.testing.assert_frame_equal(before, after, check_exact=True)
+    check_same(first_run[0], tmp_path / "cluster")
+
+
+def test_the_in_process_engine_gives_the_same_records(
+    first_run: tuple[Path, str], tmp_path: Path
+) -> None:
+    run_in_process(tmp_path / "run", f"{SMALL} figures=false")
+    check_same(first_run[0], tmp_path / "run")
+
+
+def test_colluding_clients_do_the_same_on_both_engines(tmp_path: Path) -> None:
+    attack = "alie+additive-noise(strength=0.5)+colluding-report"
+    check_same_on_both_engines(tmp_path, f"{SMALL} attack='{attack}'")
 
 
 def test_sampling_some_of_the_clients_repeats(tmp_path: Path) -> None:
-    runs = []
-    for name in ("one", "two"):
-        run(tmp_path / name, f"{SMALL} fraction-fit=0.5 aggregator='filtering'")
-        runs.append(records_of(tmp_path / name))
-    for before, after in zip(*runs, strict=True):
-        pd.testing.assert_frame_equal(before, after, check_exact=True)
-    taking_part = runs[0][1].groupby("round")["client"].apply(set)
-    assert [len(clients) for clients in taking_part] == [4, 4]
+    check_same_on_both_engines(tmp_path, f"{SMALL} fraction-fit=0.5 aggregator='filtering'")
+    _, clients = records_of(tmp_path / "ray")
+    taking_part = clients.groupby("round")["client"].apply(set)
+    assert [len(each) for each in taking_part] == [4, 4]
     assert taking_part[1] != taking_part[2]

@@ -19,6 +19,8 @@ from experiments.grid.study import Study
 from pawbrofl_app.engines.in_process import run_in_process
 from pawbrofl_app.records.layout import ROUNDS, SUMMARY
 
+pytestmark = pytest.mark.slow
+
 STUDY = """
 [settings]
 num-clients = 2

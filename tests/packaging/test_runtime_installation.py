@@ -1,7 +1,7 @@
 """Flower's installation of an app's requirements at run time, for real: a plain ``flwr run .``.
 
 Several minutes where the package index is far away, as PyTorch is downloaded. uv takes its index
-from its own configuration. `pytest -m "not runtime_install"` leaves this test out.
+from its own configuration. `pytest` leaves this test out, `pytest -m runtime_install` runs it alone.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ TINY = "num-rounds=1 num-clients=2 local-epochs=1 attack='none'"
 SWITCH = "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION"
 
 
+@pytest.mark.slow
 @pytest.mark.runtime_install
 def test_a_plain_flwr_run_installs_the_apps_requirements_and_finishes(tmp_path: Path) -> None:
     if subprocess.run([sys.executable, "-m", "uv", "--version"], check=False).returncode:
