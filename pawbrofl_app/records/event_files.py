@@ -5,7 +5,9 @@ TensorBoard is not among the app's requirements; `check_installed` says so befor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from logging import ERROR
 from pathlib import Path
@@ -63,32 +65,28 @@ class TensorBoardEvents:
     def add_round(self, row: Mapping[str, float]) -> None:
         """Write the values of a `layout.RoundRow`, apart from what is NaN."""
         server_round = int(row["round"])
-        try:
-            writer = self._open(server_round)
+        with self._problems_logged():
+            if self._writer is None:
+                from torch.utils.tensorboard import SummaryWriter
+
+                self._writer = SummaryWriter(str(self._folder), purge_step=server_round)
             for name, value in row.items():
-                if name != "round" and value == value:
-                    writer.add_scalar(tag_of(name), value, server_round)
-            writer.flush()
-        except OSError as problem:
-            self._report(problem)
+                if name != "round" and not math.isnan(value):
+                    self._writer.add_scalar(tag_of(name), value, server_round)
+            self._writer.flush()
 
     def close(self) -> None:
         """Write what is still held back."""
         if self._writer is not None:
-            try:
+            with self._problems_logged():
                 self._writer.close()
-            except OSError as problem:
-                self._report(problem)
 
-    def _open(self, first_round: int) -> SummaryWriter:
-        if self._writer is None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._writer = SummaryWriter(str(self._folder), purge_step=first_round)
-        return self._writer
-
-    def _report(self, problem: OSError) -> None:
-        log(ERROR, "%s cannot be written to: %s", self._folder, problem)
+    @contextmanager
+    def _problems_logged(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as problem:
+            log(ERROR, "%s cannot be written to: %s", self._folder, problem)
 
 
 def tag_of(name: str) -> str:

@@ -24,20 +24,7 @@ EVENTS = "tensorboard"
 
 @dataclass(frozen=True)
 class RoundRow:
-    """A round: what its model achieves, what clients reported, and how long it took.
-
-    Attributes
-    ----------
-    round : int
-        0 is the initial model.
-    test_accuracy, test_loss, attack_success_rate : float
-        On the test part.
-    largest_gap, largest_honest_gap : float
-        Largest reported optimality gap, over all and over honest clients; NaN where nobody replied.
-    fairness : Fairness
-        On honest clients' own data.
-    training_seconds, aggregation_seconds, evaluation_seconds : float
-    """
+    """A round, where 0 is the initial model; gaps are NaN where nobody replied."""
 
     round: int
     test_accuracy: float
@@ -53,21 +40,7 @@ class RoundRow:
 
 @dataclass(frozen=True)
 class ClientRow:
-    """A client that was asked to train in a round.
-
-    Attributes
-    ----------
-    round : int
-    client : str
-        Its partition id as it reports it, or else its node id.
-    loss_gap, robust_weight, weight : float
-        Its report, its q, and what its update was multiplied with; NaN where there is none.
-    judged_malicious, truly_malicious : bool
-    num_examples : int
-        As reported.
-    left_out : str
-        Why its reply was not aggregated; empty where it was.
-    """
+    """A client that was asked to train in a round: `ClientDiagnostics`, and who is malicious."""
 
     round: int
     client: str

@@ -16,7 +16,7 @@ import tomli_w
 import torch
 from torch import nn
 
-from strategies.diagnostics import RoundDiagnostics
+from strategies.diagnostics import ClientDiagnostics, RoundDiagnostics
 
 from ..settings.run_config import InvalidSetting
 from ..tasks.evaluation import Evaluation
@@ -45,19 +45,11 @@ RECORDED_VERSIONS = ("flwr", "numpy", "pandas", "ray", "scipy", "torch", "torchv
 
 
 class Failure(Protocol):
-    """A client that sent no reply that could be read."""
+    """A client that sent no reply that can be read: who, why, and whether it sent something."""
 
-    @property
-    def client(self) -> str:
-        """Who."""
-
-    @property
-    def reason(self) -> str:
-        """Why, in one printable line."""
-
-    @property
-    def replied(self) -> bool:
-        """Whether it sent something."""
+    client: str
+    reason: str
+    replied: bool
 
 
 class RunWriter:
@@ -148,53 +140,30 @@ class RunWriter:
     def add_clients(self, diagnostics: RoundDiagnostics) -> None:
         """Add one row for each client whose reply arrived in a round."""
         self._diagnostics = diagnostics
-        rows = [
-            ClientRow(
-                round=diagnostics.server_round,
-                client=client.client,
-                loss_gap=client.loss_gap,
-                robust_weight=client.robust_weight,
-                weight=client.weight,
-                judged_malicious=client.judged_malicious,
-                truly_malicious=client.client in self._malicious,
-                num_examples=client.num_examples,
-                left_out=client.left_out,
-            )
-            for client in diagnostics.clients
-        ]
-        self._append(CLIENTS, rows)
+        self._append_clients(diagnostics.server_round, diagnostics.clients)
 
     def add_failures(self, server_round: int, failures: Sequence[Failure]) -> None:
         """Add one row for each client of a round that sent no reply, or none that can be read."""
-        rows = [
-            ClientRow(
-                round=server_round,
+        clients = [
+            ClientDiagnostics(
                 client=failure.client,
-                loss_gap=math.nan,
                 robust_weight=0.0,
                 weight=0.0,
+                loss_gap=math.nan,
                 judged_malicious=failure.replied,
-                truly_malicious=failure.client in self._malicious,
                 num_examples=0,
                 left_out=f"{'unreadable' if failure.replied else 'no'} reply: {failure.reason}",
             )
             for failure in failures
         ]
-        self._append(CLIENTS, rows)
+        self._append_clients(server_round, clients)
 
     def add_evaluations(
         self, server_round: int, evaluations: Sequence[ClientEvaluation], seconds: float
     ) -> None:
-        """Add one row for each client that was to evaluate the model after a round.
+        """Add one row for each client that was to evaluate the model after a round, which took seconds.
 
         Measures of fairness are of those that say to be one of the run's honest clients.
-
-        Parameters
-        ----------
-        server_round : int
-        evaluations : sequence of ClientEvaluation
-        seconds : float
-            How long they took.
         """
         honest = [one for one in evaluations if not one.left_out and one.client in self._honest]
         fairness = Fairness.of([one.accuracy for one in honest], [one.loss for one in honest])
@@ -244,6 +213,23 @@ class RunWriter:
         self._files.complete()
         self._files.replace(SUMMARY, _as_json(summary.as_json()))
         self._files.complete()
+
+    def _append_clients(self, server_round: int, clients: Sequence[ClientDiagnostics]) -> None:
+        rows = [
+            ClientRow(
+                round=server_round,
+                client=client.client,
+                loss_gap=client.loss_gap,
+                robust_weight=client.robust_weight,
+                weight=client.weight,
+                judged_malicious=client.judged_malicious,
+                truly_malicious=client.client in self._malicious,
+                num_examples=client.num_examples,
+                left_out=client.left_out,
+            )
+            for client in clients
+        ]
+        self._append(CLIENTS, rows)
 
     def _append(self, table: Table[Row], rows: Sequence[Row]) -> None:
         if rows:
