@@ -116,12 +116,12 @@ def _settings_recorded(options: argparse.Namespace) -> RunConfig:
 def _simulate(config: RunConfig, options: argparse.Namespace) -> int:
     if options.engine == "ray":
         return simulate(config, options.client_resources_num_cpus, options.client_resources_num_gpus)
-    from .engines.in_process import run_in_process
+    from .in_process_run import run_in_this_process
     from .records.buffered_folder import ResultsElsewhere
     from .rounds.training_loop import TooFewReplies
 
     try:
-        run_in_process(config)
+        run_in_this_process(config)
     except (TooFewReplies, ResultsElsewhere) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1

@@ -16,8 +16,6 @@ from flwr.common import (
     parameters_to_ndarrays,
 )
 from flwr.common.logger import log
-from flwr.server import ServerConfig
-from flwr.server.compat import start_grid
 from flwr.server.strategy import FedAvg
 from flwr.serverapp import Grid, ServerApp
 from threadpoolctl import threadpool_limits
@@ -26,7 +24,6 @@ from clients.model_arrays import arrays_of, load_arrays
 from strategies import PAwBRoFL
 
 from .baselines import baseline
-from .engines.simulation_grid import simulation_grid
 from .method import Method, method_of
 from .records.checkpoint import Checkpoint, CheckpointFolder
 from .records.event_files import check_installed
@@ -36,8 +33,11 @@ from .records.summary import RunSummary
 from .records.writer import RunWriter
 from .roles import evaluated_backdoor, malicious_clients
 from .rounds.client_sampling import CLIENT_ID_KEY, SeededClientManager
+from .rounds.exchange import Exchange
+from .rounds.flow_control import flow_control_of
+from .rounds.round_policy import RoundPolicy
 from .rounds.round_progress import RunProgress
-from .rounds.training_loop import DurableServer, Endurance
+from .rounds.training_loop import TrainingLoop
 from .settings.run_config import RunConfig
 from .tasks.datasets import load_dataset
 from .tasks.devices import training_device
@@ -64,23 +64,22 @@ def serve(grid: Grid, config: RunConfig, method: Method | None = None) -> None:
             log(INFO, "The run in %s is finished, there is nothing to resume", records.run.path)
             return
         checkpoints = CheckpointFolder(records.run.checkpoints_path)
-        server = make_server(config, records, checkpoints, method, grid)
-        rounds = ServerConfig(config.federation.num_rounds, config.rounds.round_timeout or None)
+        loop = make_training_loop(grid, config, records, checkpoints, method)
         # More threads win little for an aggregation, and lose a lot where other runs use the cores.
-        with threadpool_limits(1, "blas"), simulation_grid(grid) as patient_grid:
-            start_grid(grid=patient_grid, server=server, config=rounds)
-        finish(config, records, malicious, parameters_to_ndarrays(server.parameters))
+        with threadpool_limits(1, "blas"):
+            parameters = loop.run(config.federation.num_rounds)
+        finish(config, records, malicious, parameters_to_ndarrays(parameters))
         checkpoints.remove()
 
 
-def make_server(
+def make_training_loop(
+    grid: Grid,
     config: RunConfig,
     records: RunWriter,
     checkpoints: CheckpointFolder,
     method: Method,
-    grid: Grid | None = None,
-) -> DurableServer:
-    """Return the server, ready for the run's first round or the one after its last checkpoint."""
+) -> TrainingLoop:
+    """Return the loop, ready for the run's first round or the one after its last checkpoint."""
     resume_from = checkpoints.newest() if config.results.resume else None
     if config.results.resume:
         records.cut_back({} if resume_from is None else resume_from.record_lengths)
@@ -95,21 +94,24 @@ def make_server(
             checkpoints.save(replace(checkpoint, record_lengths=lengths))
 
     initial_arrays = arrays_of(initial_model(config.seed, config.training.network))
-    return DurableServer(
-        client_manager=SeededClientManager(config.seed, config.rounds.round_timeout or None),
+    round_timeout = config.rounds.round_timeout or None
+    exchange = Exchange(grid, flow_control_of(grid))
+    return TrainingLoop(
+        exchange=exchange,
+        clients=SeededClientManager(exchange, config.seed, round_timeout),
         strategy=make_strategy(config, records, initial_arrays, method),
-        endurance=Endurance(
+        policy=RoundPolicy(
             config.federation.num_clients,
             config.rounds.start_timeout,
             config.needed_replies,
             config.rounds.round_attempts,
+            round_timeout,
         ),
         progress=RunProgress(config.federation.num_rounds),
         resume_from=resume_from,
         on_failures=records.add_failures,
         on_evaluations=records.add_evaluations,
         after_round=save,
-        grid=grid,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flwr.common import Context
 from flwr.serverapp import Grid, ServerApp
 
-from pawbrofl_app.engines.in_process import run_in_process
+from pawbrofl_app.in_process_run import run_in_this_process
 from pawbrofl_app.server_app import serve
 from pawbrofl_app.settings.run_config import RunConfig
 
@@ -21,4 +21,4 @@ def run_as_published(config: RunConfig, departures: frozenset[str]) -> None:
         settings = RunConfig.parse(context.run_config)
         serve(grid, settings, published_method(settings, departures))
 
-    run_in_process(config, app)
+    run_in_this_process(config, app)

@@ -2,8 +2,8 @@
 
     python -m experiments.benchmarks.engine [--repeats 3] [--rounds 6] [--client-seconds 0]
 
-Stock Flower apps of both APIs (FedAvg) and this project's server run the same idle clients under
-Flower's Ray engine, and this project's server also in process; whole simulations in turn, each in a
+Stock Flower apps of both APIs (FedAvg) and this project's loop run the same idle clients under
+Flower's Ray engine, and this project's loop also in process; whole simulations in turn, each in a
 process of its own. A round is from one evaluation, of which there is nothing but the call, to the next;
 a simulation's first one counts as its start. Two further tables say where the time goes. With clients
 that sleep, the server's processor time is what the engine takes from those that would train.
@@ -33,7 +33,7 @@ def table_of_rounds(simulations: dict[str, list[Measured]]) -> pd.DataFrame:
     for way, measured in simulations.items():
         rounds = np.concatenate([np.diff(one.evaluated)[1:] for one in measured])
         processor = np.concatenate([np.diff(one.processor)[1:] for one in measured])
-        aggregation = [seconds for one in measured for seconds in one.aggregation[1:]]
+        aggregation = np.concatenate([one.aggregation[1:] for one in measured])
         rows.append(
             {
                 "engine": way,
@@ -42,7 +42,8 @@ def table_of_rounds(simulations: dict[str, list[Measured]]) -> pd.DataFrame:
                 ),
                 "a round, s": np.median(rounds),
                 "fastest": rounds.min(),
-                "of it aggregation": np.median(aggregation) if aggregation else np.nan,
+                "of it aggregation": np.median(aggregation),
+                "without it": np.median(rounds - aggregation),
                 "server's processor time, s": np.median(processor),
             }
         )

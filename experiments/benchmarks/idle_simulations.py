@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -13,7 +12,6 @@ import pandas as pd
 from flwr.app import ArrayRecord, Context
 from flwr.common import Metrics, ndarrays_to_parameters
 from flwr.server import ServerAppComponents, ServerConfig
-from flwr.server.compat import start_grid
 from flwr.server.strategy import FedAvg
 from flwr.server.superlink.fleet.vce.backend.backend import BackendConfig
 from flwr.serverapp import Grid, ServerApp
@@ -22,10 +20,12 @@ from flwr.simulation import run_simulation
 from threadpoolctl import threadpool_limits
 
 from pawbrofl_app.engines.in_process import InProcessGrid
-from pawbrofl_app.engines.simulation_grid import simulation_grid
 from pawbrofl_app.rounds.client_sampling import SeededClientManager
+from pawbrofl_app.rounds.exchange import Exchange
+from pawbrofl_app.rounds.flow_control import flow_control_of
+from pawbrofl_app.rounds.round_policy import RoundPolicy
 from pawbrofl_app.rounds.round_progress import RunProgress
-from pawbrofl_app.rounds.training_loop import DurableServer, Endurance
+from pawbrofl_app.rounds.training_loop import TrainingLoop
 from strategies import PAwBRoFL, RoundDiagnostics
 
 from .idle_clients import client_app, initial_arrays, message_app
@@ -70,8 +70,8 @@ class Measured:
         self.aggregation.append(diagnostics.aggregation_seconds)
 
 
-def our_server(measured: Measured, grid: Grid, clients: int, rounds: int) -> DurableServer:
-    """Return this project's server with its default strategy."""
+def our_loop(measured: Measured, grid: Grid, clients: int, rounds: int) -> TrainingLoop:
+    """Return this project's loop with its default strategy."""
     strategy = PAwBRoFL(
         min_available_clients=clients,
         initial_parameters=ndarrays_to_parameters(initial_arrays()),
@@ -80,55 +80,69 @@ def our_server(measured: Measured, grid: Grid, clients: int, rounds: int) -> Dur
         on_round=measured.aggregated,
         fit_metrics_aggregation_fn=measured.collect,
     )
-    return DurableServer(
-        client_manager=SeededClientManager(1),
+    exchange = Exchange(grid, flow_control_of(grid))
+    return TrainingLoop(
+        exchange=exchange,
+        clients=SeededClientManager(exchange, 1),
         strategy=strategy,
-        endurance=Endurance(clients, 0, clients, 1),
+        policy=RoundPolicy(clients, 0, clients, 1),
         progress=RunProgress(rounds),
-        grid=grid,
     )
 
 
 def ours(measured: Measured, clients: int, rounds: int) -> None:
-    """Run this project's server under Ray."""
-    _run_ours(measured, clients, rounds, simulation_grid)
-
-
-def ours_without_its_grid(measured: Measured, clients: int, rounds: int) -> None:
-    """Run this project's server under Ray, on Flower's grid as it is."""
-    _run_ours(measured, clients, rounds, contextlib.nullcontext)
-
-
-def _run_ours(
-    measured: Measured,
-    clients: int,
-    rounds: int,
-    through: Callable[[Grid], contextlib.AbstractContextManager[Grid]],
-) -> None:
+    """Run this project's loop under Ray."""
     app = ServerApp()
 
     @app.main()
     def main(grid: Grid, context: Context) -> None:
-        server = our_server(measured, grid, clients, rounds)
-        with threadpool_limits(1, "blas"), through(grid) as used_grid:
-            start_grid(grid=used_grid, server=server, config=ServerConfig(rounds))
+        with threadpool_limits(1, "blas"):
+            our_loop(measured, grid, clients, rounds).run(rounds)
 
     _simulate(app, client_app, clients)
 
 
 def in_process(measured: Measured, clients: int, rounds: int) -> None:
-    """Run this project's server in this process."""
+    """Run this project's loop in this process."""
     grid = InProcessGrid(client_app, {}, clients)
-    server = our_server(measured, grid, clients, rounds)
     with threadpool_limits(1, "blas"):
-        start_grid(grid=grid, server=server, config=ServerConfig(rounds))
+        our_loop(measured, grid, clients, rounds).run(rounds)
+
+
+class _TimedFedAvg(FedAvg):
+    """Notes what aggregation takes."""
+
+    def __init__(self, measured: Measured, **options: Any) -> None:
+        super().__init__(**options)
+        self._measured = measured
+
+    def aggregate_fit(self, *arguments: Any) -> Any:
+        began = time.perf_counter()
+        aggregated = super().aggregate_fit(*arguments)
+        self._measured.aggregation.append(time.perf_counter() - began)
+        return aggregated
+
+
+class _TimedMessageFedAvg(MessageFedAvg):
+    """Notes what aggregation takes."""
+
+    def __init__(self, measured: Measured, **options: Any) -> None:
+        super().__init__(**options)
+        self._measured = measured
+
+    def aggregate_train(self, *arguments: Any) -> Any:
+        began = time.perf_counter()
+        aggregated = super().aggregate_train(*arguments)
+        self._measured.aggregation.append(time.perf_counter() - began)
+        return aggregated
 
 
 def stock(measured: Measured, clients: int, rounds: int) -> None:
     """Run FedAvg of ``flwr.server.strategy`` under Ray."""
 
     def server_fn(context: Context) -> ServerAppComponents:
-        strategy = FedAvg(
+        strategy = _TimedFedAvg(
+            measured,
             min_available_clients=clients,
             initial_parameters=ndarrays_to_parameters(initial_arrays()),
             evaluate_fn=measured.evaluate,
@@ -146,7 +160,7 @@ def stock_messages(measured: Measured, clients: int, rounds: int) -> None:
 
     @app.main()
     def main(grid: Grid, context: Context) -> None:
-        strategy = MessageFedAvg(min_available_nodes=clients, fraction_evaluate=0.0)
+        strategy = _TimedMessageFedAvg(measured, min_available_nodes=clients, fraction_evaluate=0.0)
         model = ArrayRecord(initial_arrays())
         strategy.start(grid, model, rounds, evaluate_fn=lambda *_: measured.evaluate())
 
@@ -158,7 +172,6 @@ WAYS: dict[str, Callable[[Measured, int, int], None]] = {
     "Flower, aggregate_fit": stock,
     "Flower, Message API": stock_messages,
     OURS: ours,
-    "this project, Ray, Flower's grid": ours_without_its_grid,
     "this project, in process": in_process,
 }
 

@@ -31,9 +31,7 @@ from .study import Cell, Study
 Engine = Literal["in-process", "ray"]
 SECONDS_BETWEEN_LOOKS = 1.0
 IMPORTED_BEFOREHAND = [
-    "pawbrofl_app.engines.in_process",
-    "pawbrofl_app.server_app",
-    "pawbrofl_app.client_app",
+    "pawbrofl_app.in_process_run",
     "sklearn.datasets",
     "sklearn.model_selection",
 ]
@@ -171,9 +169,9 @@ def _run(config: RunConfig, departures: str, engine: Engine) -> None:
         run_as_published(config, departures_named(departures))
         return
     if engine == "in-process":
-        from pawbrofl_app.engines.in_process import run_in_process
+        from pawbrofl_app.in_process_run import run_in_this_process
 
-        run_in_process(config)
+        run_in_this_process(config)
         return
     from pawbrofl_app.engines.ray_simulation import simulate
 

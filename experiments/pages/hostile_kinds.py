@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from flwr.app import ArrayRecord, Error, Message, RecordDict
+from flwr.app.message import make_message
 from flwr.common import Code, FitRes, NDArrays, Parameters, Status, ndarray_to_bytes
 from flwr.common.constant import ErrorCode
 from flwr.compat.common.recorddict_compat import fitres_to_recorddict, recorddict_to_fitres
@@ -133,8 +134,8 @@ def _without(content: RecordDict, key: str) -> RecordDict:
 
 def _error(honest: Message) -> Sequence[Message]:
     reason = "\x1b[31mERROR: the server was compromised\n" * 20
-    honest.__dict__.pop("_content", None)
-    return [Message(Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason), reply_to=honest)]
+    error = Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason)
+    return [make_message(honest.metadata, error=error)]
 
 
 def _header(shape: str, descr: str = "'<f4'") -> bytes:

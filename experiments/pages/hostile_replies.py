@@ -2,15 +2,15 @@
 
 ``python -m experiments.pages.hostile_replies`` prints the table of docs/reliability.md, and with
 ``--write`` writes it there. Ten clients train for one round; two of them (unless the kind says
-otherwise) reply as described in `hostile_kinds`. Replies pass through Flower's own client proxies, and
-through its server or this project's, as they do in a run.
+otherwise) reply as described in `hostile_kinds`. Replies pass through Flower's own conversions, and
+through its server or this project's loop, as they do in a run.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 from flwr.app import Message
 from flwr.client import NumPyClient
 from flwr.clientapp import ClientApp
-from flwr.common import NDArrays, Scalar, ndarrays_to_parameters, parameters_to_ndarrays
+from flwr.common import NDArrays, Parameters, Scalar, ndarrays_to_parameters, parameters_to_ndarrays
 from flwr.server import Server
 from flwr.server.client_manager import SimpleClientManager
 from flwr.server.compat.grid_client_proxy import GridClientProxy
@@ -28,8 +28,10 @@ from flwr.server.strategy import FedAvg, Krum
 from pawbrofl_app.engines.in_process import InProcessGrid
 from pawbrofl_app.rounds.client_failures import ClientFailure
 from pawbrofl_app.rounds.client_sampling import SeededClientManager
+from pawbrofl_app.rounds.exchange import Exchange
+from pawbrofl_app.rounds.round_policy import RoundPolicy
 from pawbrofl_app.rounds.round_progress import RunProgress
-from pawbrofl_app.rounds.training_loop import DurableServer, Endurance, TooFewReplies
+from pawbrofl_app.rounds.training_loop import TooFewReplies, TrainingLoop
 from strategies import PAwBRoFL
 from strategies.diagnostics import RoundDiagnostics
 
@@ -37,6 +39,7 @@ from .hostile_kinds import KINDS, START, Kind
 
 NUM_CLIENTS = 10
 EPSILON = 0.2
+SECONDS_OF_A_ROUND = 0.5
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 MARKS = ("<!-- table of hostile replies -->\n", "<!-- end of the table -->\n")
 FINE, KEPT, REPEATED, RUINED, NOT_FINITE = (
@@ -76,14 +79,15 @@ class HostileGrid(InProcessGrid):
         super().__init__(app, {}, NUM_CLIENTS)
         self._kind = kind
 
-    def send_and_receive(
-        self, messages: Iterable[Message], *, timeout: float | None = None
-    ) -> Iterable[Message]:
-        """Return the replies, hostile ones among them."""
-        replies = list(super().send_and_receive(messages))
-        if replies and replies[0].metadata.src_node_id - 1 in self._kind.clients:
-            return self._kind.replies(replies[0])
-        return replies
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        """Return the next reply, or what a hostile client sends in its place."""
+        ids = list(message_ids)
+        while honest := list(super().pull_messages(ids)):
+            (reply,) = honest
+            hostile = reply.metadata.src_node_id - 1 in self._kind.clients
+            if replies := self._kind.replies(reply) if hostile else honest:
+                return replies
+        return []
 
 
 class _InTheClientsOrder:
@@ -103,7 +107,7 @@ class Outcome:
 
 
 def with_pawbrofl(kind: Kind) -> Outcome:
-    """Return what becomes of a round with this project's server and strategy."""
+    """Return what becomes of a round with this project's loop and strategy."""
     said: dict[str, str] = {}
 
     def note_round(diagnostics: RoundDiagnostics) -> None:
@@ -115,20 +119,21 @@ def with_pawbrofl(kind: Kind) -> Outcome:
             begins = "unreadable reply: " if failure.replied else "no reply: "
             said[str(int(failure.client) - 1)] = begins + failure.reason
 
-    manager = SeededClientManager(1)
-    server = DurableServer(
-        client_manager=manager,
+    exchange = Exchange(HostileGrid(kind))
+    loop = TrainingLoop(
+        exchange=exchange,
+        clients=SeededClientManager(exchange, 1),
         strategy=PAwBRoFL(
             epsilon=EPSILON,
             on_round=note_round,
             initial_parameters=ndarrays_to_parameters(START),
             fraction_evaluate=0.0,
         ),
-        endurance=Endurance(NUM_CLIENTS, 0, 1, 1),
+        policy=RoundPolicy(NUM_CLIENTS, 0, 1, 1, round_timeout=SECONDS_OF_A_ROUND),
         progress=RunProgress(1),
         on_failures=note_failures,
     )
-    result = _result(server, manager, kind)
+    result = _result(lambda: loop.run(1))
     return Outcome(result, said.get(str(kind.clients[0]), "names another, or is named in the log only"))
 
 
@@ -140,18 +145,23 @@ def with_flower(kind: Kind, strategy: type[FedAvg]) -> Outcome:
     ordered: Any = type(strategy.__name__, (_InTheClientsOrder, strategy), {})
     made = ordered(initial_parameters=ndarrays_to_parameters(START), fraction_evaluate=0.0, **known)
     server = Server(client_manager=manager, strategy=made)
-    return Outcome(_result(server, manager, kind))
-
-
-def _result(server: Server, manager: SimpleClientManager, kind: Kind) -> str:
+    # One thread, as the grid has one client answer at a time.
+    server.set_max_workers(1)
     grid = HostileGrid(kind)
     for node in grid.get_node_ids():
         manager.register(GridClientProxy(node, grid, grid.run.run_id))
+
+    def train() -> Parameters:
+        server.fit(num_rounds=1, timeout=None)
+        return server.parameters
+
+    return Outcome(_result(train))
+
+
+def _result(train: Callable[[], Parameters]) -> str:
     try:
         with np.errstate(all="ignore"):
-            server.fit(num_rounds=1, timeout=None)
-            model = parameters_to_ndarrays(server.parameters)
-            return _judge(model)
+            return _judge(parameters_to_ndarrays(train()))
     except TooFewReplies:
         return REPEATED
     except Exception as problem:  # noqa: BLE001  what others crash with is what the table tells

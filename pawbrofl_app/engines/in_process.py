@@ -10,34 +10,47 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import threading
 import traceback
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
 from logging import ERROR
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from flwr.app import Context, Error, Message, RecordDict
+from flwr.app import Context, Error, Message, MessageType, RecordDict
 from flwr.clientapp import ClientApp
-from flwr.common import FitIns, FitRes, parameters_to_ndarrays
+from flwr.common import NDArrays, parameters_to_ndarrays
 from flwr.common.constant import SUPERLINK_NODE_ID, ErrorCode
 from flwr.common.logger import log
-from flwr.server.client_proxy import ClientProxy
-from flwr.server.server import FitResultsAndFailures
+from flwr.compat.common.recorddict_compat import recorddict_to_fitins
 from flwr.serverapp import Grid, ServerApp
 from flwr.supercore.run import Run
-from flwr.supercore.task_identity import TaskIdentity
 
 from ..settings.run_config import RunConfig
-
-if TYPE_CHECKING:
-    from .cohorts import CohortTraining
+from .flower_identity import act_as_server_of, delivered
 
 RUN_ID = 1
 Settings = dict[str, bool | float | int | str]
 
 
+class LockStep(Protocol):
+    """Trains several clients at the same time before they are asked."""
+
+    def cohorts(self, clients: Collection[int], server_round: int) -> list[list[int]]:
+        """Return the clients of a round, by their partition ids, in cohorts."""
+        ...
+
+    def trained_ahead(
+        self, cohort: Sequence[int], parameters: NDArrays, server_round: int
+    ) -> contextlib.AbstractContextManager[None]:
+        """Train a cohort; within the block its clients find that done."""
+        ...
+
+
 class InProcessGrid(Grid):
-    """Delivers every message to a ClientApp in this process, one at a time.
+    """Delivers messages to a ClientApp in this process when their replies are looked for.
+
+    Each look has the next client answer, or the next cohort, so that whoever waits for replies sees them
+    one by one.
 
     Parameters
     ----------
@@ -48,8 +61,8 @@ class InProcessGrid(Grid):
     num_supernodes : int
         How many clients there are. Their node config holds ``partition-id`` and ``num-partitions``,
         as in Flower's simulations; each keeps its own state from message to message.
-    cohorts : CohortTraining, optional
-        Trains several clients in lock-step; by default one trains after the other.
+    lock_step : LockStep, optional
+        Trains several clients at the same time; by default one trains after the other.
     """
 
     def __init__(
@@ -57,10 +70,10 @@ class InProcessGrid(Grid):
         client_app: ClientApp,
         run_config: Settings,
         num_supernodes: int,
-        cohorts: CohortTraining | None = None,
+        lock_step: LockStep | None = None,
     ) -> None:
         self._client_app = client_app
-        self._cohorts = cohorts
+        self._lock_step = lock_step
         self._contexts = {
             node_id: Context(
                 run_id=RUN_ID,
@@ -71,17 +84,15 @@ class InProcessGrid(Grid):
             )
             for node_id in range(1, num_supernodes + 1)
         }
+        self._waiting: deque[dict[str, Message]] = deque()
         self._replies: dict[str, Message] = {}
         self._num_messages = 0
-        # Flower's server for `aggregate_fit` strategies sends from a pool of threads.
-        self._one_at_a_time = threading.RLock()
         self.set_run(Run.create_empty(RUN_ID))
 
     def set_run(self, run: Run) -> None:
         """Make messages name a run; there is no other here."""
         self._run = run
-        TaskIdentity.task_id, TaskIdentity.run_id = 1, run.run_id
-        TaskIdentity.node_id = SUPERLINK_NODE_ID
+        act_as_server_of(run.run_id)
 
     @property
     def run(self) -> Run:
@@ -100,95 +111,97 @@ class InProcessGrid(Grid):
         return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
 
     def get_node_ids(self) -> Iterable[int]:
-        """Return the ids of all nodes: their partition's number plus one."""
+        """Return the ids of all nodes: their partition id plus one."""
         return list(self._contexts)
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        """Have each message's client answer it, and return the messages' ids."""
-        return [self._answer(message) for message in messages]
+        """Take messages to clients, and return the messages' ids."""
+        sent = {}
+        for message in messages:
+            self._num_messages += 1
+            sent[str(self._num_messages)] = message
+        self._waiting += self._in_cohorts(sent)
+        return list(sent)
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        """Return the replies to messages, once each."""
-        with self._one_at_a_time:
-            return [self._replies.pop(sent) for sent in message_ids if sent in self._replies]
+        """Return the replies that there are, once each; where there are none, have a client answer."""
+        ids = list(message_ids)
+        while self._waiting and not any(one in self._replies for one in ids):
+            self._answer(self._waiting.popleft())
+        return [self._replies.pop(one) for one in ids if one in self._replies]
 
     def send_and_receive(
         self, messages: Iterable[Message], *, timeout: float | None = None
     ) -> Iterable[Message]:
         """Return the replies to messages. A client here is not interrupted, whatever the timeout."""
-        return self.pull_messages(self.push_messages(messages))
+        ids = list(self.push_messages(messages))
+        replies: list[Message] = []
+        while came := list(self.pull_messages(ids)):
+            replies += came
+        return replies
 
-    def fit_clients(
-        self,
-        client_instructions: list[tuple[ClientProxy, FitIns]],
-        max_workers: int | None,
-        timeout: float | None,
-        group_id: int,
-    ) -> FitResultsAndFailures:
-        """Have the clients of a round train in this thread, in the place of Flower's function.
+    def _in_cohorts(self, sent: dict[str, Message]) -> list[dict[str, Message]]:
+        """Return messages by their ids, in groups whose clients answer at once."""
+        training = {
+            message.metadata.dst_node_id - 1: message_id
+            for message_id, message in sent.items()
+            if message.metadata.message_type == MessageType.TRAIN
+        }
+        if self._lock_step is None or len(training) < len(sent) or not sent:
+            return [{message_id: message} for message_id, message in sent.items()]
+        cohorts = self._lock_step.cohorts(training, _round_of(next(iter(sent.values()))))
+        return [{training[k]: sent[training[k]] for k in cohort} for cohort in cohorts]
 
-        ``group_id`` is the round's number. Threads would only wait for each other here.
-        """
-        results: list[tuple[ClientProxy, FitRes]] = []
-        failures: list[tuple[ClientProxy, FitRes] | BaseException] = []
-        asked = {int(client.cid) - 1: (client, ins) for client, ins in client_instructions}
-        together = [[partition_id] for partition_id in sorted(asked)]
-        if self._cohorts is not None:
-            together = self._cohorts.cohorts(asked, group_id)
-        for cohort in together:
-            with self._trained_ahead(cohort, asked[cohort[0]][1], group_id):
-                for client, ins in (asked[partition_id] for partition_id in cohort):
-                    try:
-                        results.append((client, client.fit(ins, timeout, group_id)))
-                    except Exception as problem:  # noqa: BLE001  as Flower does
-                        failures.append(problem)
-        return results, failures
+    def _answer(self, cohort: dict[str, Message]) -> None:
+        with self._trained_ahead(list(cohort.values())):
+            for message_id, message in cohort.items():
+                self._replies[message_id] = self._reply(message_id, message)
 
-    def _trained_ahead(
-        self, cohort: Sequence[int], ins: FitIns, server_round: int
-    ) -> contextlib.AbstractContextManager[None]:
-        if self._cohorts is None or len(cohort) == 1:
+    def _trained_ahead(self, cohort: Sequence[Message]) -> contextlib.AbstractContextManager[None]:
+        if self._lock_step is None or len(cohort) == 1:
             return contextlib.nullcontext()
-        return self._cohorts.trained_ahead(cohort, parameters_to_ndarrays(ins.parameters), server_round)
+        partition_ids = [message.metadata.dst_node_id - 1 for message in cohort]
+        received = recorddict_to_fitins(cohort[0].content, keep_input=True)
+        return self._lock_step.trained_ahead(
+            partition_ids, parameters_to_ndarrays(received.parameters), _round_of(cohort[0])
+        )
 
-    def _answer(self, message: Message) -> str:
-        with self._one_at_a_time:
-            self._num_messages += 1
-            message_id = str(self._num_messages)
-            message.metadata.__dict__["_message_id"] = message_id
-            context = self._contexts[message.metadata.dst_node_id]
-            # Strategies may send one record to all clients, and a client may change what it got.
-            try:
-                reply = self._client_app(copy.deepcopy(message), context)
-            except Exception as problem:  # noqa: BLE001  a client's failure is a reply, as elsewhere
-                log(ERROR, traceback.format_exc())
-                reason = f"{type(problem)}:<'{problem}'>"
-                error = Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason)
-                reply = Message(error, reply_to=message)
-            reply.metadata.__dict__["_message_id"] = f"{message_id}-reply"
-            self._replies[message_id] = reply
-        return message_id
+    def _reply(self, message_id: str, message: Message) -> Message:
+        # Strategies may send one record to all clients, and a client may change what it got.
+        received = delivered(message, message_id, copy.deepcopy(message.content))
+        try:
+            return self._client_app(received, self._contexts[message.metadata.dst_node_id])
+        except Exception as problem:  # noqa: BLE001  a client's failure is a reply, as elsewhere
+            log(ERROR, traceback.format_exc())
+            reason = f"{type(problem)}:<'{problem}'>"
+            return Message(Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason), reply_to=received)
 
 
-def run_in_process(config: RunConfig, server_app: ServerApp | None = None) -> None:
+def _round_of(message: Message) -> int:
+    return int(message.metadata.group_id)
+
+
+def run_in_process(
+    config: RunConfig,
+    server_app: ServerApp,
+    client_app: ClientApp,
+    lock_step: LockStep | None = None,
+) -> None:
     """Run one federation from its settings to its finished records.
 
     Parameters
     ----------
     config : RunConfig
-    server_app : ServerApp, optional
-        By default the project's own.
+    server_app : ServerApp
+    client_app : ClientApp
+    lock_step : LockStep, optional
+        Trains several clients at the same time; by default one trains after the other.
 
     Raises
     ------
     InvalidSetting, DataUnavailable
         What the ServerApp raises before the first round.
     """
-    from ..client_app import app as client_app
-    from ..server_app import app
-    from .cohorts import CohortTraining
-
     settings: Settings = dict(config.as_settings())
-    grid = InProcessGrid(client_app, settings, config.federation.num_clients, CohortTraining(config))
-    run = app if server_app is None else server_app
-    run(grid, Context(RUN_ID, SUPERLINK_NODE_ID, {}, RecordDict(), settings))
+    grid = InProcessGrid(client_app, settings, config.federation.num_clients, lock_step)
+    server_app(grid, Context(RUN_ID, SUPERLINK_NODE_ID, {}, RecordDict(), settings))

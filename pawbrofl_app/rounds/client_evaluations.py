@@ -14,18 +14,18 @@ from typing import Any
 from flwr.common import EvaluateIns, EvaluateRes
 from flwr.common.logger import log
 from flwr.server.client_proxy import ClientProxy
-from flwr.server.server import evaluate_clients
 
 from strategies.replies.client_replies import finite_number
 
 from ..records.layout import ClientEvaluation
-from .client_failures import ClientFailure, NamedClient
+from .client_failures import ClientFailure
 from .client_sampling import CLIENT_ID_KEY
-
-CLIENTS_AT_ONCE = 128
+from .exchange import Exchange
+from .messages import EVALUATE, ask_clients
 
 
 def ask_for_evaluations(
+    exchange: Exchange,
     server_round: int,
     instructions: Sequence[tuple[ClientProxy, EvaluateIns]],
     timeout: float | None,
@@ -35,6 +35,7 @@ def ask_for_evaluations(
 
     Parameters
     ----------
+    exchange : Exchange
     server_round : int
     instructions : sequence of pairs
         As a strategy's ``configure_evaluate`` returns them, at least one.
@@ -44,17 +45,11 @@ def ask_for_evaluations(
         Gives a node's id a client's name, for those that do not answer.
     """
     log(INFO, "configure_evaluate: sampled %s clients", len(instructions))
-    results, problems = evaluate_clients(
-        [(NamedClient(client), ins) for client, ins in instructions],
-        max_workers=min(len(instructions), CLIENTS_AT_ONCE),
-        timeout=timeout,
-        group_id=server_round,
-    )
-    log(INFO, "evaluate: received %s results, %s failures", len(results), len(problems))
+    results, failures = ask_clients(exchange, EVALUATE, instructions, timeout, str(server_round))
+    log(INFO, "evaluate: received %s results, %s failures", len(results), len(failures))
     failures = [
-        ClientFailure(name_of(problem.client), problem.reason, replied=problem.replied)
-        for problem in problems
-        if isinstance(problem, ClientFailure)
+        ClientFailure(name_of(failure.client), failure.reason, replied=failure.replied)
+        for failure in failures
     ]
     evaluations = read_evaluations(results, failures)
     for evaluation in evaluations:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from logging import INFO
 
-from flwr.common import FitIns, FitRes
 from flwr.common.logger import log
-from flwr.server.client_proxy import ClientProxy
-
-from .client_failures import NamedClient
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -45,12 +40,10 @@ class RunProgress:
             )
         self._last_start = now
 
-    def watch(
-        self, server_round: int, instructions: list[tuple[ClientProxy, FitIns]]
-    ) -> list[tuple[ClientProxy, FitIns]]:
-        """Return a round's instructions for clients whose replies are counted as they come in."""
-        self._last_round = RoundProgress(server_round, len(instructions))
-        return [(_WatchedClient(client, self._last_round), ins) for client, ins in instructions]
+    def expect_replies(self, server_round: int, num_clients: int) -> RoundProgress:
+        """Return what is to count a round's replies as they come in."""
+        self._last_round = RoundProgress(server_round, num_clients)
+        return self._last_round
 
 
 class RoundProgress:
@@ -68,7 +61,6 @@ class RoundProgress:
         self.num_clients = num_clients
         self._last_line = self._first_reply = time.perf_counter()
         self._done = 0
-        self._lock = threading.Lock()
 
     def seconds_without_start(self, now: float) -> float:
         """Return how long the round took until now at its pace since the first reply.
@@ -79,31 +71,18 @@ class RoundProgress:
 
     def count(self) -> None:
         """Count one reply and log a line if the last one is long ago."""
-        with self._lock:
-            now = time.perf_counter()
-            self._done += 1
-            if self._done == 1:
-                self._first_reply = self._last_line = now
-            elif now - self._last_line >= SECONDS_BETWEEN_LINES and self._done < self.num_clients:
-                self._last_line = now
-                pace = (now - self._first_reply) / (self._done - 1)
-                log(
-                    INFO,
-                    "round %s: %s of %s clients done, about %.0f s left",
-                    self.server_round,
-                    self._done,
-                    self.num_clients,
-                    pace * (self.num_clients - self._done),
-                )
-
-
-class _WatchedClient(NamedClient):
-    def __init__(self, client: ClientProxy, progress: RoundProgress) -> None:
-        super().__init__(client)
-        self._progress = progress
-
-    def fit(self, ins: FitIns, timeout: float | None, group_id: int | None) -> FitRes:
-        try:
-            return super().fit(ins, timeout, group_id)
-        finally:
-            self._progress.count()
+        now = time.perf_counter()
+        self._done += 1
+        if self._done == 1:
+            self._first_reply = self._last_line = now
+        elif now - self._last_line >= SECONDS_BETWEEN_LINES and self._done < self.num_clients:
+            self._last_line = now
+            pace = (now - self._first_reply) / (self._done - 1)
+            log(
+                INFO,
+                "round %s: %s of %s clients done, about %.0f s left",
+                self.server_round,
+                self._done,
+                self.num_clients,
+                pace * (self.num_clients - self._done),
+            )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pawbrofl_app.engines.in_process import run_in_process
+from pawbrofl_app.in_process_run import run_in_this_process
 from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.settings.aggregation_settings import BASELINES
 from pawbrofl_app.settings.run_config import RunConfig
@@ -51,7 +51,7 @@ def test_they_run(settings: dict[str, Any], defaults: dict[str, Any], tmp_path: 
     small = {"network": "perceptron", "num-rounds": 2, "local-epochs": 1, "num-clients": 6}
     run = RunFolder(tmp_path / "run")
     out = {"figures": False, "results-dir": str(run.path)}
-    run_in_process(RunConfig.parse(defaults | small | settings | out))
+    run_in_this_process(RunConfig.parse(defaults | small | settings | out))
     rounds, clients = run.rounds, run.clients
     assert rounds["round"].tolist() == [0, 1, 2]
     assert rounds["test_accuracy"].iloc[-1] > 0.2
@@ -68,7 +68,7 @@ def test_preferences_and_schedules_reach_the_clients_they_name(
     out = {"figures": False, "results-dir": str(tmp_path / "run"), "attack": "none"}
     weak = {"aggregator": "mean", "preferences": "4=3", "mu": 1e9, "mu-end": 1e-6}
     schedule = {"mu-schedule": "linear", "max-tilt": 10.0}
-    run_in_process(RunConfig.parse(defaults | small | out | weak | schedule))
+    run_in_this_process(RunConfig.parse(defaults | small | out | weak | schedule))
     weights = RunFolder(tmp_path / "run").clients.pivot_table(
         index="round", columns="client", values="weight"
     )

@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
-from pawbrofl_app.client_app import app as _client_app  # noqa: F401  imported before forking
-from pawbrofl_app.engines.in_process import run_in_process
-from pawbrofl_app.server_app import app as _server_app  # noqa: F401
+from pawbrofl_app.in_process_run import (
+    run_in_this_process,  # imports all that a run needs, before forking
+)
 from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.datasets import load_dataset
 
@@ -53,7 +53,7 @@ def start(settings: dict[str, Any], dies_at: int = 0) -> BaseProcess:
 def _run(settings: dict[str, Any], dies_at: int) -> None:
     if dies_at:
         _die_at_step(dies_at)
-    run_in_process(RunConfig.parse(settings))
+    run_in_this_process(RunConfig.parse(settings))
 
 
 def _die_at_step(number: int) -> None:

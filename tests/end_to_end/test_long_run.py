@@ -15,7 +15,7 @@ import pytest
 from torch import nn
 
 from pawbrofl_app import client_app, server_app
-from pawbrofl_app.engines.in_process import run_in_process
+from pawbrofl_app.in_process_run import run_in_this_process
 from pawbrofl_app.method import method_of
 from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.settings.run_config import RunConfig
@@ -64,7 +64,7 @@ def test_memory_stays_flat_and_nothing_is_left_open(
         "figures": False,
         "results-dir": str(tmp_path / "run"),
     }
-    run_in_process(RunConfig.parse(defaults | settings))
+    run_in_this_process(RunConfig.parse(defaults | settings))
     assert len(RunFolder(tmp_path / "run").clients) == NUM_ROUNDS * NUM_CLIENTS
     assert len(tiny) == NUM_ROUNDS + 1
     middle, end = (np.median(tiny[start : start + 30]) for start in (70, 170))

@@ -16,7 +16,7 @@ import pytest
 from experiments.__main__ import main
 from experiments.grid.runner import CellFolder, folders_of, run_cell
 from experiments.grid.study import Study
-from pawbrofl_app.engines.in_process import run_in_process
+from pawbrofl_app.in_process_run import run_in_this_process
 from pawbrofl_app.records.layout import ROUNDS, SUMMARY
 
 pytestmark = pytest.mark.slow
@@ -117,7 +117,7 @@ def try_once(folder: CellFolder) -> None:
 def test_what_a_failed_try_or_another_run_left_is_begun_afresh(tmp_path: Path, study_file: Path) -> None:
     folder = folders_of(Study.load(str(study_file)), tmp_path)[0]
     config = folder.cell.config.replace(results_dir=str(folder.path.resolve()), num_rounds=1)
-    run_in_process(config)
+    run_in_this_process(config)
     (folder.path / SUMMARY).unlink()
     try_once(folder)
     assert folder.finished, "the folder was that of a run of other settings"

@@ -12,7 +12,7 @@ import torch
 
 from pawbrofl_app.engines import cohorts as cohorts_module
 from pawbrofl_app.engines.cohorts import CohortTraining, cohort_size
-from pawbrofl_app.engines.in_process import run_in_process
+from pawbrofl_app.in_process_run import run_in_this_process
 from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.roles import malicious_clients
 from pawbrofl_app.settings.run_config import RunConfig
@@ -76,7 +76,7 @@ def test_measures_that_lock_step_does_not_take_switch_it_off(small: dict[str, An
 
 
 def run(settings: dict[str, Any], folder: Path, **others: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
-    run_in_process(config_of(settings, results_dir=str(folder), **others))
+    run_in_this_process(config_of(settings, results_dir=str(folder), **others))
     run = RunFolder(folder)
     return run.clients, torch.load(run.model_path, weights_only=True)
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import pytest
 from flwr.app import ConfigRecord, Error, Message, MetricRecord, RecordDict
+from flwr.app.message import make_message
 from flwr.client import NumPyClient
 from flwr.clientapp import ClientApp
 from flwr.common import Code, EvaluateRes, Status, ndarrays_to_parameters, parameters_to_ndarrays
 from flwr.common.constant import ErrorCode
-from flwr.server import ServerConfig
-from flwr.server.compat import start_grid
 from flwr.server.strategy import FedAvg
 
 from pawbrofl_app.engines.in_process import InProcessGrid
@@ -23,11 +22,12 @@ from pawbrofl_app.records.layout import ClientEvaluation
 from pawbrofl_app.rounds.client_evaluations import read_evaluations
 from pawbrofl_app.rounds.client_failures import ClientFailure
 from pawbrofl_app.rounds.client_sampling import SeededClientManager
+from pawbrofl_app.rounds.exchange import Exchange
+from pawbrofl_app.rounds.nodes import Node
+from pawbrofl_app.rounds.round_policy import RoundPolicy
 from pawbrofl_app.rounds.round_progress import RunProgress
-from pawbrofl_app.rounds.training_loop import DurableServer, Endurance
+from pawbrofl_app.rounds.training_loop import TrainingLoop
 from strategies import Mean, PAwBRoFL
-
-from .test_client_sampling import NumberedProxy
 
 NUM_CLIENTS = 8
 HOSTILE: dict[int, tuple[Any, Any, dict[str, Any]]] = {
@@ -59,13 +59,12 @@ class Client(NumPyClient):
 class SilentAtEvaluation(InProcessGrid):
     """Delivers all messages, but of evaluations node 7's is lost and node 8's reply is nonsense."""
 
-    def send_and_receive(self, messages: Any, *, timeout: float | None = None) -> Any:
-        (message,) = messages
-        (reply,) = super().send_and_receive([message])
-        if message.metadata.message_type == "evaluate":
-            if message.metadata.dst_node_id == 7:
-                return [Message(Error(ErrorCode.NODE_UNAVAILABLE, "gone"), reply_to=message)]
-            if message.metadata.dst_node_id == 8:
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        (reply,) = super().pull_messages(message_ids)
+        if reply.metadata.message_type == "evaluate":
+            if reply.metadata.src_node_id == 7:
+                return [make_message(reply.metadata, error=Error(ErrorCode.NODE_UNAVAILABLE, "gone"))]
+            if reply.metadata.src_node_id == 8:
                 reply.content = RecordDict({"x": MetricRecord({"y": 1}), "z": ConfigRecord({"w": "v"})})
         return [reply]
 
@@ -86,8 +85,13 @@ def train(
 ) -> tuple[dict[int, list[ClientEvaluation]], list[Any]]:
     """Run two rounds in which half of the clients train; return evaluations by round, and the model."""
     told: dict[int, list[ClientEvaluation]] = {}
-    server = DurableServer(
-        client_manager=SeededClientManager(1),
+    app = ClientApp(
+        lambda context: Client(int(context.node_config["partition-id"]), evaluated).to_client()
+    )
+    exchange = Exchange(grid(app, {}, NUM_CLIENTS))
+    loop = TrainingLoop(
+        exchange=exchange,
+        clients=SeededClientManager(exchange, 1),
         strategy=strategy(
             fraction_fit=0.5,
             fraction_evaluate=fraction_evaluate,
@@ -96,15 +100,11 @@ def train(
             min_available_clients=4,
             initial_parameters=ndarrays_to_parameters([np.zeros(4, np.float32)]),
         ),
-        endurance=Endurance(NUM_CLIENTS, 0, 2, 1),
+        policy=RoundPolicy(NUM_CLIENTS, 0, 2, 1),
         progress=RunProgress(2),
         on_evaluations=lambda server_round, evaluations, _: told.update({server_round: [*evaluations]}),
     )
-    app = ClientApp(
-        lambda context: Client(int(context.node_config["partition-id"]), evaluated).to_client()
-    )
-    start_grid(grid=grid(app, {}, NUM_CLIENTS), server=server, config=ServerConfig(2))
-    return told, parameters_to_ndarrays(server.parameters)
+    return told, parameters_to_ndarrays(loop.run(2))
 
 
 def test_every_client_evaluates_after_every_round() -> None:
@@ -148,10 +148,9 @@ def test_hostile_replies_are_left_out_each_with_its_reason(strategy: Callable[..
     assert reasons[3].startswith("unreadable reply: ")
 
 
-def proxies(metrics: list[dict[str, Any]]) -> list[tuple[NumberedProxy, EvaluateRes]]:
+def proxies(metrics: list[dict[str, Any]]) -> list[tuple[Node, EvaluateRes]]:
     return [
-        (NumberedProxy(100 + k, k), EvaluateRes(Status(Code.OK, ""), 0.5, 10, one))
-        for k, one in enumerate(metrics)
+        (Node(100 + k), EvaluateRes(Status(Code.OK, ""), 0.5, 10, one)) for k, one in enumerate(metrics)
     ]
 
 

@@ -3,25 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from flwr.common import Code, FitIns, FitRes, Parameters, Status
-from flwr.server.client_proxy import ClientProxy
 
 from pawbrofl_app.rounds import round_progress
 from pawbrofl_app.rounds.round_progress import RoundProgress, RunProgress
-
-NO_PARAMETERS = Parameters([], "")
-
-
-class AnsweringProxy(ClientProxy):
-    """A client that answers at once."""
-
-    get_properties = get_parameters = evaluate = reconnect = None  # type: ignore[assignment]
-
-    def __init__(self) -> None:
-        super().__init__("1")
-
-    def fit(self, ins: FitIns, timeout: float | None, group_id: int | None) -> FitRes:
-        return FitRes(Status(Code.OK, ""), ins.parameters, 1, {})
 
 
 class Clock:
@@ -71,12 +55,12 @@ def test_the_first_round_is_counted_without_the_start_of_the_engine(
 ) -> None:
     run = RunProgress(5)
     run.start_round(1)
-    clients = [client for client, _ in run.watch(1, [(AnsweringProxy(), FitIns(NO_PARAMETERS, {}))] * 4)]
-    for client, second in zip(clients, (50, 52, 54, 56), strict=True):
+    counted = run.expect_replies(1, 4)
+    for second in (50, 52, 54, 56):
         clock.now = float(second)
-        client.fit(FitIns(NO_PARAMETERS, {}), timeout=None, group_id=1)
+        counted.count()
     run.start_round(2)
-    run.watch(2, [])
+    run.expect_replies(2, 0)
     clock.now = 66.0
     run.start_round(3)
     assert lines == [

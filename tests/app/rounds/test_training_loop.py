@@ -8,20 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 from flwr.app import ConfigRecord, Error, Message, MetricRecord, RecordDict
+from flwr.app.message import make_message
 from flwr.client import NumPyClient
 from flwr.clientapp import ClientApp
 from flwr.common import ndarrays_to_parameters, parameters_to_ndarrays
 from flwr.common.constant import ErrorCode
-from flwr.server import ServerConfig
-from flwr.server.compat import start_grid
 
 from pawbrofl_app.engines.in_process import InProcessGrid
 from pawbrofl_app.records.checkpoint import Checkpoint
 from pawbrofl_app.rounds import training_loop
 from pawbrofl_app.rounds.client_failures import ClientFailure
 from pawbrofl_app.rounds.client_sampling import SeededClientManager
+from pawbrofl_app.rounds.exchange import Exchange
+from pawbrofl_app.rounds.round_policy import RoundPolicy
 from pawbrofl_app.rounds.round_progress import RunProgress
-from pawbrofl_app.rounds.training_loop import DurableServer, Endurance, TooFewReplies
+from pawbrofl_app.rounds.training_loop import TooFewReplies, TrainingLoop
 from strategies import Mean, PAwBRoFL
 from strategies.server_optimizers import Momentum
 
@@ -57,70 +58,81 @@ class FaultyGrid(InProcessGrid):
         super().__init__(app, {}, NUM_CLIENTS)
         self.fault = fault
         self.tries: dict[int, int] = {}
+        self.faults: dict[str, str] = {}
         self.timeouts: list[float] = []
         self.there = list(self.get_node_ids())
 
     def get_node_ids(self) -> Iterable[int]:
         return getattr(self, "there", super().get_node_ids())
 
-    def send_and_receive(
-        self, messages: Iterable[Message], *, timeout: float | None = None
-    ) -> Iterable[Message]:
-        (message,) = messages
-        node = message.metadata.dst_node_id
-        self.tries[node] = self.tries.get(node, 0) + 1
-        self.timeouts.append(message.metadata.ttl)
-        fault = self.fault(self.tries[node], node - 1)
-        if fault == "silent":
-            return []
-        (reply,) = super().send_and_receive([message])
-        if fault == "error":
-            return [Message(Error(ErrorCode.NODE_UNAVAILABLE, "gone"), reply_to=message)]
-        if fault == "nonsense":
-            reply.content = RecordDict({"x": MetricRecord({"y": 1}), "z": ConfigRecord({"w": "v"})})
-        return [reply]
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        ids = []
+        for message in messages:
+            node = message.metadata.dst_node_id
+            self.tries[node] = self.tries.get(node, 0) + 1
+            self.timeouts.append(message.metadata.ttl)
+            fault = self.fault(self.tries[node], node - 1)
+            if fault == "silent":
+                ids.append(f"lost on its way to {node}")
+                continue
+            ids += super().push_messages([message])
+            self.faults[ids[-1]] = fault
+        return ids
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        replies = []
+        for reply in super().pull_messages(message_ids):
+            fault = self.faults[reply.metadata.reply_to_message_id]
+            if fault == "error":
+                reply = make_message(reply.metadata, error=Error(ErrorCode.NODE_UNAVAILABLE, "gone"))
+            elif fault == "nonsense":
+                reply.content = RecordDict({"x": MetricRecord({"y": 1}), "z": ConfigRecord({"w": "v"})})
+            replies.append(reply)
+        return replies
 
 
 class Run:
-    """One run of the server on a grid, and all that it told."""
+    """One run of the loop on a grid, and all that it told."""
 
     def __init__(self, grid: FaultyGrid, num_rounds: int = 3, **options: Any) -> None:
-        endurance = {
+        policy: dict[str, Any] = {
             "num_clients": NUM_CLIENTS,
             "start_timeout": 0,
             "min_fit_clients": 3,
             "round_attempts": 3,
+            "round_timeout": 0.3,
         }
-        for name in set(endurance) & set(options):
-            endurance[name] = options.pop(name)
+        for name in set(policy) & set(options):
+            policy[name] = options.pop(name)
         self.failures: list[tuple[int, str, bool]] = []
         self.checkpoints: list[Checkpoint] = []
-        timeout = options.pop("timeout", None)
-        self.server = DurableServer(
-            client_manager=SeededClientManager(1),
+        exchange = Exchange(grid)
+        self.loop = TrainingLoop(
+            exchange=exchange,
+            clients=SeededClientManager(exchange, 1),
             strategy=PAwBRoFL(
                 weighting=Mean(),
                 min_fit_clients=1,
-                min_available_clients=endurance["min_fit_clients"],
+                min_available_clients=policy["min_fit_clients"],
                 fraction_evaluate=0.0,
                 initial_parameters=ndarrays_to_parameters(START),
                 server_optimizer=Momentum(),
                 server_learning_rate=0.5,
             ),
-            endurance=Endurance(**endurance),
+            policy=RoundPolicy(**policy),
             progress=RunProgress(num_rounds),
             on_failures=self.note,
             after_round=self.checkpoints.append,
             **options,
         )
-        start_grid(grid=grid, server=self.server, config=ServerConfig(num_rounds, timeout))
+        self.loop.run(num_rounds)
 
     def note(self, server_round: int, failures: Sequence[ClientFailure]) -> None:
         self.failures += [(server_round, failure.client, failure.replied) for failure in failures]
 
     @property
     def model(self) -> list[Any]:
-        return parameters_to_ndarrays(self.server.parameters)
+        return parameters_to_ndarrays(self.loop.parameters)
 
 
 @pytest.fixture(autouse=True)
@@ -215,7 +227,7 @@ def test_a_start_waits_for_all_clients_or_as_long_as_it_may(
 
 def test_the_rounds_timeout_is_how_long_messages_live() -> None:
     grid = FaultyGrid()
-    Run(grid, num_rounds=1, timeout=7.0)
+    Run(grid, num_rounds=1, round_timeout=7.0)
     assert set(grid.timeouts) == {7.0}
 
 
