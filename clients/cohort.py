@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .honest import HonestClient, NDArrays, Trained, batch_order
+from .honest import HonestClient, batch_order
 from .lock_step import ClientSamples, train_in_lock_step
-from .model_arrays import load_arrays
+from .model_arrays import model_of
+from .training_cache import NDArrays, Trained
 
 
 def train_cohort(
     clients: Sequence[HonestClient], parameters: NDArrays, server_round: int
 ) -> dict[int, Trained]:
-    """Return what `HonestClient.honest_training` would, for several clients, by their numbers.
+    """Return what `HonestClient.honest_training` would, for several clients, by their partition ids.
 
     Parameters
     ----------
@@ -27,8 +28,7 @@ def train_cohort(
     ValueError
         As `train_in_lock_step`.
     """
-    model = clients[0].make_model().to(clients[0].inputs.device)
-    load_arrays(model, parameters)
+    model = model_of(clients[0].make_model, parameters, clients[0].inputs.device)
     samples = [
         ClientSamples(
             client.inputs,

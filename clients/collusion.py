@@ -2,8 +2,8 @@
 
 In a federation clients run apart, at any time and in any order. Attackers that share their data can all
 recompute each other's honest training, as it follows from the model, the round, the data and the run's
-seed. So no message between them is needed and nothing depends on which of them runs first. Within a
-process each honest training of a round is computed once.
+seed. So no message between them is needed and nothing depends on which of them runs first. Clients that
+share a `TrainingCache` compute each honest training of a round once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 
 from attacks import HonestTraining, Knowledge
 
-from .honest import HonestClient, NDArrays
+from .honest import HonestClient
+from .training_cache import NDArrays
 
 _RANDOM_OF_ATTACK = 1
 """Last word of the seed of an attack's random numbers: they are not those of the batches."""
@@ -64,33 +65,23 @@ class Collusion:
         )
 
 
-_round_key = b""
-_trainings: dict[bytes, HonestTraining] = {}
-
-
 def honest_training(client: HonestClient, parameters: NDArrays, server_round: int) -> HonestTraining:
-    """Return what a client would honestly send, from memory if this process has computed it before.
+    """Return what a client would honestly send, from its cache if that has been computed before."""
 
-    Only the trainings from one global model are kept.
-    """
-    global _round_key, _trainings
+    def train() -> HonestTraining:
+        trained, report = client.honest_training(parameters, server_round)
+        update = [before - after for before, after in zip(parameters, trained, strict=True)]
+        return HonestTraining(update, report)
+
     round_key = _digest(server_round, client.seed, *parameters)
-    if round_key != _round_key:
-        _round_key, _trainings = round_key, {}
-    trainings = _trainings
     key = _digest(
-        round_key,
         client.partition_id,
         client.training,
         client.make_model,
         client.inputs.cpu().numpy(),
         client.labels.cpu().numpy(),
     )
-    if key not in trainings:
-        trained, report = client.honest_training(parameters, server_round)
-        update = [before - after for before, after in zip(parameters, trained, strict=True)]
-        trainings[key] = HonestTraining(update, report)
-    return trainings[key]
+    return client.cache.known_training(round_key, key, train)
 
 
 def _digest(*parts: object) -> bytes:

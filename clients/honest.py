@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextvars import ContextVar
-from typing import Any
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
 import torch
 from flwr.client import NumPyClient
 from flwr.common import Scalar
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from attacks.knowledge import TrainingReport
 
-from .local_evaluation import loss_and_accuracy
+from .local_evaluation import BatchTransform, loss_and_accuracy
 from .local_training import LocalTraining, train_and_measure
-from .model_arrays import arrays_of, load_arrays
-
-NDArrays = list[NDArray[Any]]
-Trained = tuple[NDArrays, TrainingReport]
-
-TRAINED_AHEAD: ContextVar[Mapping[int, Trained] | None] = ContextVar("TRAINED_AHEAD", default=None)
-"""Honest trainings of this round that were done before their clients are asked, by client."""
+from .model_arrays import arrays_of, model_of
+from .training_cache import NDArrays, Trained, TrainingCache
 
 
+@dataclass(eq=False, repr=False)
 class HonestClient(NumPyClient):
     """A Flower client that trains a PyTorch model on tensors in memory.
 
@@ -40,27 +34,21 @@ class HonestClient(NumPyClient):
     training : LocalTraining
         Epochs, batch size, learning rate.
     partition_id : int
-        The client's own number, reported as a metric and part of the seed of its batches.
+        Reported as a metric and part of the seed of the client's batches.
     seed : int
-        The run's seed. Together with round and number it fixes the order of all batches.
+        The run's seed. Together with round and partition id it fixes the order of all batches.
+    cache : TrainingCache, optional
+        What the clients of this process share. By default the client has one for itself.
     """
 
-    def __init__(
-        self,
-        make_model: Callable[[], nn.Module],
-        inputs: Tensor,
-        labels: Tensor,
-        training: LocalTraining,
-        *,
-        partition_id: int,
-        seed: int,
-    ) -> None:
-        self.make_model = make_model
-        self.inputs = inputs
-        self.labels = labels
-        self.training = training
-        self.partition_id = partition_id
-        self.seed = seed
+    make_model: Callable[[], nn.Module]
+    inputs: Tensor
+    labels: Tensor
+    training: LocalTraining
+    _: KW_ONLY
+    partition_id: int
+    seed: int
+    cache: TrainingCache = field(default_factory=TrainingCache)
 
     def fit(
         self, parameters: NDArrays, config: dict[str, Scalar]
@@ -71,31 +59,40 @@ class HonestClient(NumPyClient):
 
     def honest_training(self, parameters: NDArrays, server_round: int) -> Trained:
         """Return the model that this client's training makes of the received one, and its report."""
-        ahead = TRAINED_AHEAD.get()
-        if ahead is not None and self.partition_id in ahead:
-            return ahead[self.partition_id]
-        model = self.make_model().to(self.inputs.device)
-        load_arrays(model, parameters)
-        generator = batch_order(self.seed, server_round, self.partition_id)
-        report = train_and_measure(model, self.inputs, self.labels, self.training, generator)
+        done = self.cache.done_ahead(self.partition_id)
+        return self.train(parameters, server_round) if done is None else done
+
+    def train(
+        self, parameters: NDArrays, server_round: int, transform: BatchTransform | None = None
+    ) -> Trained:
+        """Train the received model on this client's batches of a round, changed where wanted."""
+        model = model_of(self.make_model, parameters, self.inputs.device)
+        report = train_and_measure(
+            model,
+            self.inputs,
+            self.labels,
+            self.training,
+            batch_order(self.seed, server_round, self.partition_id),
+            transform,
+            self.cache.replays,
+        )
         return arrays_of(model), report
 
     def evaluate(
         self, parameters: NDArrays, config: dict[str, Scalar]
     ) -> tuple[float, int, dict[str, Scalar]]:
         """Return loss and accuracy of the received model on the samples that this client trains on."""
-        model = self.make_model().to(self.inputs.device)
-        load_arrays(model, parameters)
+        model = model_of(self.make_model, parameters, self.inputs.device)
         fitted = self.training.num_fitted(len(self.labels))
         loss, accuracy = loss_and_accuracy(model, self.inputs[:fitted], self.labels[:fitted])
         return loss, fitted, {"accuracy": accuracy, "partition_id": self.partition_id}
 
     def get_properties(self, config: dict[str, Scalar]) -> dict[str, Scalar]:
-        """Return the client's own number, by which the server keeps clients in a stable order."""
+        """Return the partition id, by which the server keeps clients in a stable order."""
         return {"partition_id": self.partition_id}
 
     def metrics(self, report: TrainingReport) -> dict[str, Scalar]:
-        """Return the fit metrics: the gap, both losses, number of samples and the client's number."""
+        """Return the fit metrics: the gap, both losses, number of samples and partition id."""
         return {
             "loss_gap": report.loss_gap,
             "loss_before": report.loss_before,

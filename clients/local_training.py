@@ -1,39 +1,26 @@
 """Local training of one client and the optimality gap it closes.
 
-PAwBRoFL approximates a client's optimality gap ``F_i(theta) - F_i*`` by what its own local training
-gains: the loss on its training data under the received model minus the loss after training. Both are
-taken over all its samples, with the model in eval mode. Samples stay in memory as two tensors and
-every epoch gathers them once, in shuffled order, so a batch is a slice.
-
-Other measures of how badly a client is served may be reported in its place: the same difference on
-samples that are held out from training; the loss of the first batch minus that of the last one, which
-costs no pass over the data but compares different samples; and the norm of the loss's gradient under the
-received model.
+Samples stay in memory as two tensors and every epoch gathers them once, in shuffled order, so a batch is
+a slice. What is reported as the optimality gap, a measure of `gap_measures` decides; losses are over all
+the samples that it names, with the model in eval mode.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from attacks.knowledge import TrainingReport
 
-from .training_steps import StepByStep, kept_replay
-
-EVALUATION_BATCH = {"cpu": 50, "cuda": 2000}
-"""Samples evaluated at once: on a CPU as many as keep a layer's values in its cache."""
+from .gap_measures import GAP_MEASURES, GapMeasure, ObservedTraining
+from .local_evaluation import BatchTransform, gradient_norm, mean_loss
+from .training_steps import ReplayCache, StepByStep
 
 REPLAYED_ON = "cuda"
 """Kind of device on which steps are replayed as a graph."""
-
-GAP_MEASURES = ("training", "validation", "batches", "gradient-norm")
-
-BatchTransform = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -49,10 +36,7 @@ class LocalTraining:
     learning_rate : float
         Of plain SGD, above 0.
     gap_measure : str, default "training"
-        What is reported as the optimality gap: the loss gained on the training data ("training") or on
-        held-out samples ("validation"), that of the first batch of training minus that of the last one
-        ("batches"), or the gradient's norm under the received model, over the training data
-        ("gradient-norm", in units of loss per parameter).
+        What is reported as the optimality gap: a name of `GAP_MEASURES`.
     validation_share : float, default 0.2
         Share of a client's samples, the last ones, that "validation" holds out; above 0 and below 1.
     gap_samples : int, default 0
@@ -89,9 +73,14 @@ class LocalTraining:
         if self.gap_samples < 0:
             raise ValueError(f"gap_samples must be at least 0, got {self.gap_samples}")
 
+    @property
+    def measure(self) -> GapMeasure:
+        """What is reported as the optimality gap."""
+        return GAP_MEASURES[self.gap_measure]
+
     def num_fitted(self, num_samples: int) -> int:
         """Return how many of a client's samples, the first ones, are trained on; at least one."""
-        if self.gap_measure != "validation":
+        if not self.measure.holds_out:
             return num_samples
         return max(1, num_samples - max(1, round(self.validation_share * num_samples)))
 
@@ -111,6 +100,7 @@ def train_and_measure(
     training: LocalTraining,
     generator: torch.Generator,
     transform: BatchTransform | None = None,
+    replays: ReplayCache | None = None,
 ) -> TrainingReport:
     """Train a model in place on one client's samples and report its optimality gap.
 
@@ -128,22 +118,22 @@ def train_and_measure(
         On the CPU; decides the order of the samples in every epoch.
     transform : callable, optional
         Applied to every batch, when training and when measuring the loss.
+    replays : ReplayCache, optional
+        Where a GPU's steps are kept from one client to the next; by default they are captured anew.
     """
     fitted = training.num_fitted(len(labels))
-    own_inputs, own_labels = inputs[:fitted], labels[:fitted]
-    if training.gap_measure == "batches":
-        first, last = train(model, own_inputs, own_labels, training, generator, transform)
-        return TrainingReport(first, last, fitted, first - last)
+    own = inputs[:fitted], labels[:fitted]
     measured = training.measured_on(len(labels)).to(labels.device)
     if len(measured) < len(labels):
         inputs, labels = inputs[measured], labels[measured]
-    gradient = None
-    if training.gap_measure == "gradient-norm":
-        gradient = gradient_norm(model, inputs, labels, transform)
-    before = mean_loss(model, inputs, labels, transform)
-    train(model, own_inputs, own_labels, training, generator, transform)
-    after = mean_loss(model, inputs, labels, transform)
-    return TrainingReport(before, after, fitted, before - after if gradient is None else gradient)
+    before, after, gap = training.measure.measure(
+        ObservedTraining(
+            partial(train, model, *own, training, generator, transform, replays),
+            partial(mean_loss, model, inputs, labels, transform),
+            partial(gradient_norm, model, inputs, labels, transform),
+        )
+    )
+    return TrainingReport(before, after, fitted, gap)
 
 
 def train(
@@ -153,6 +143,7 @@ def train(
     training: LocalTraining,
     generator: torch.Generator,
     transform: BatchTransform | None = None,
+    replays: ReplayCache | None = None,
 ) -> tuple[float, float]:
     """Run plain SGD on the cross-entropy in place; see `train_and_measure` for the parameters.
 
@@ -165,9 +156,9 @@ def train(
         raise ValueError("a client must have at least one sample to train on, got none")
     model.train()
     size, rate = training.batch_size, training.learning_rate
-    replay = (
-        kept_replay(model, size, rate, inputs, labels) if inputs.device.type == REPLAYED_ON else None
-    )
+    replay = None
+    if inputs.device.type == REPLAYED_ON:
+        replay = (replays or ReplayCache()).going_on_from(model, size, rate, inputs, labels)
     steps = replay or StepByStep(model, size, rate)
     first = None
     for _ in range(training.epochs):
@@ -189,45 +180,3 @@ def _transformed(
     batches = zip(inputs.split(batch_size), labels.split(batch_size), strict=True)
     changed_inputs, changed_labels = zip(*(transform(*batch) for batch in batches), strict=True)
     return torch.cat(changed_inputs), torch.cat(changed_labels)
-
-
-@torch.inference_mode()
-def mean_loss(
-    model: nn.Module, inputs: Tensor, labels: Tensor, transform: BatchTransform | None = None
-) -> float:
-    """Return the mean cross-entropy over all samples, with the model in eval mode.
-
-    Sums are in float64, so that the result does not depend on how the samples fall into batches.
-    """
-    model.eval()
-    total = torch.zeros((), dtype=torch.float64, device=inputs.device)
-    at_once = evaluation_batch(inputs.device)
-    for batch, targets in zip(inputs.split(at_once), labels.split(at_once), strict=True):
-        if transform is not None:
-            batch, targets = transform(batch, targets)
-        losses = functional.cross_entropy(model(batch), targets, reduction="none")
-        total += losses.sum(dtype=torch.float64)
-    return float(total) / len(labels)
-
-
-def gradient_norm(
-    model: nn.Module, inputs: Tensor, labels: Tensor, transform: BatchTransform | None = None
-) -> float:
-    """Return the Euclidean norm of the mean cross-entropy's gradient over all samples, in eval mode."""
-    model.eval()
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    totals = [torch.zeros_like(parameter) for parameter in parameters]
-    at_once = evaluation_batch(inputs.device)
-    for batch, targets in zip(inputs.split(at_once), labels.split(at_once), strict=True):
-        if transform is not None:
-            batch, targets = transform(batch, targets)
-        loss = functional.cross_entropy(model(batch), targets, reduction="sum")
-        for total, gradient in zip(totals, torch.autograd.grad(loss, parameters), strict=True):
-            total += gradient
-    squared = sum(float(total.double().square().sum()) for total in totals)
-    return math.sqrt(squared) / len(labels)
-
-
-def evaluation_batch(device: torch.device) -> int:
-    """Return how many samples to evaluate at once on a device."""
-    return EVALUATION_BATCH.get(device.type, EVALUATION_BATCH["cpu"])

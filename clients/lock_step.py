@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 
 import torch
@@ -21,11 +22,10 @@ from torch.nn import functional
 
 from attacks.knowledge import TrainingReport
 
-from .local_training import LocalTraining, evaluation_batch
+from .gap_measures import GAP_MEASURES, ObservedTraining
+from .local_evaluation import evaluation_batch
+from .local_training import LocalTraining
 from .training_steps import replayed
-
-IN_LOCK_STEP = ("training", "validation", "batches")
-"""The gap measures that can be taken of clients in lock-step."""
 
 Models = dict[str, Tensor]
 
@@ -42,7 +42,7 @@ class ClientSamples:
 def can_train_in_lock_step(model: nn.Module, training: LocalTraining) -> bool:
     """Return whether a model, and what is measured of it, allow lock-step: it must have no buffers."""
     names = [name for name, _ in model.named_parameters()]
-    return training.gap_measure in IN_LOCK_STEP and names == list(model.state_dict())
+    return training.measure.in_lock_step and names == list(model.state_dict())
 
 
 def train_in_lock_step(
@@ -71,9 +71,10 @@ def train_in_lock_step(
         For a client without samples, or what `can_train_in_lock_step` denies.
     """
     if not can_train_in_lock_step(model, training):
+        allowed = ", ".join(name for name, measure in GAP_MEASURES.items() if measure.in_lock_step)
         raise ValueError(
-            f"for lock-step, model must have no buffers and gap_measure be one of "
-            f"{', '.join(IN_LOCK_STEP)}, got {type(model).__name__} and {training.gap_measure!r}"
+            f"for lock-step, model must have no buffers and gap_measure be one of {allowed}, "
+            f"got {type(model).__name__} and {training.gap_measure!r}"
         )
     counts = [len(client.labels) for client in cohort]
     if 0 in counts:
@@ -86,15 +87,15 @@ def train_in_lock_step(
     }
     fitted = [training.num_fitted(count) for count in counts]
     measured = _Measured.of(counts, training, inputs.device)
-    takes_batches = training.gap_measure == "batches"
-    before = None if takes_batches else _mean_losses(model, models, inputs, labels, measured)
-    first, last = _train(model, models, inputs, labels, _Schedule.of(cohort, fitted, training), training)
-    if before is not None:
-        first, last = before, _mean_losses(model, models, inputs, labels, measured)
-    reports = [
-        TrainingReport(loss_before, loss_after, count, loss_before - loss_after)
-        for loss_before, loss_after, count in zip(first.tolist(), last.tolist(), fitted, strict=True)
-    ]
+    schedule = _Schedule.of(cohort, fitted, training)
+    losses = training.measure.measure(
+        ObservedTraining(
+            partial(_train, model, models, inputs, labels, schedule, training),
+            partial(_mean_losses, model, models, inputs, labels, measured),
+        )
+    )
+    before, after, gaps = (each.tolist() for each in losses)
+    reports = [TrainingReport(*each) for each in zip(before, after, fitted, gaps, strict=True)]
     return models, reports
 
 
@@ -141,7 +142,7 @@ def _train(
     schedule: _Schedule,
     training: LocalTraining,
 ) -> tuple[Tensor, Tensor]:
-    """Take all steps in place; return the losses, of shape (clients,), of first and last batches."""
+    """Take all steps in place; return the losses of first and last batches, (clients,) in float64."""
 
     def batch_loss(parameters: Models, batch: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         scores = functional_call(model, parameters, (batch,))
@@ -164,7 +165,8 @@ def _train(
     next_step = replayed(step, inputs.device)
     for _ in range(len(losses)):
         next_step()
-    return losses[0], losses.gather(0, schedule.num_steps[None] - 1)[0]
+    last = losses.gather(0, schedule.num_steps[None] - 1)[0]
+    return losses[0].double(), last.double()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,24 @@ from torch import nn
 def arrays_of(model: nn.Module) -> list[NDArray[Any]]:
     """Return copies of a model's parameters and buffers, in the order of its state dict."""
     return [tensor.detach().cpu().numpy().copy() for tensor in model.state_dict().values()]
+
+
+def model_of(
+    make_model: Callable[[], nn.Module], arrays: Sequence[NDArray[Any]], device: torch.device
+) -> nn.Module:
+    """Return a new model that holds some arrays, on a device.
+
+    What it draws at random to begin with is replaced, so it is not drawn from the process's numbers.
+
+    Raises
+    ------
+    ValueError
+        As `load_arrays`.
+    """
+    with torch.random.fork_rng(devices=[]):
+        model = make_model().to(device)
+    load_arrays(model, arrays)
+    return model
 
 
 @torch.no_grad()

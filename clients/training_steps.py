@@ -121,24 +121,27 @@ def _copy_state(source: nn.Module, target: nn.Module) -> None:
         ours.copy_(theirs)
 
 
-_kept: tuple[object, Replayed] | None = None
+class ReplayCache:
+    """The steps that were captured last, so that they are captured once and not for each client."""
 
+    def __init__(self) -> None:
+        self._kept: tuple[object, Replayed] | None = None
 
-def kept_replay(
-    model: nn.Module, batch_size: int, learning_rate: float, inputs: Tensor, labels: Tensor
-) -> Replayed:
-    """Return replayed steps that go on from a model, if possible those that this process captured last.
+    def going_on_from(
+        self, model: nn.Module, batch_size: int, learning_rate: float, inputs: Tensor, labels: Tensor
+    ) -> Replayed:
+        """Return steps that go on from a model's numbers, those that are kept if they fit.
 
-    So a process captures its steps once and not for each client. Models are alike if their class and
-    their printed form are.
-    """
-    global _kept
-    samples = inputs.shape[1:], inputs.dtype, labels.dtype, inputs.device
-    key = type(model), repr(model), batch_size, learning_rate, samples
-    if _kept is None or _kept[0] != key or not _kept[1].has_room_for(inputs):
-        _kept = key, Replayed(model, batch_size, learning_rate, inputs, labels)
-    _kept[1].load(model)
-    return _kept[1]
+        The parameters are those of `Replayed`. Models are alike if their class and their printed form
+        are.
+        """
+        samples = inputs.shape[1:], inputs.dtype, labels.dtype, inputs.device
+        key = type(model), repr(model), batch_size, learning_rate, samples
+        if self._kept is None or self._kept[0] != key or not self._kept[1].has_room_for(inputs):
+            self._kept = key, Replayed(model, batch_size, learning_rate, inputs, labels)
+        replay = self._kept[1]
+        replay.load(model)
+        return replay
 
 
 def replayed(step: Callable[[], None], device: torch.device) -> Callable[[], None]:

@@ -9,6 +9,7 @@ from flwr.common import Context
 from clients.honest import HonestClient
 from clients.local_training import LocalTraining
 from clients.malicious import MaliciousClient
+from clients.training_cache import TrainingCache
 
 from .roles import attack_of, collusion_of
 from .settings.node_config import Site, load_own_data
@@ -20,40 +21,43 @@ from .tasks.networks import NETWORKS
 from .tasks.partitions import client_indices
 
 
-def client_fn(context: Context) -> Client:
+def make_client_app(cache: TrainingCache | None = None) -> ClientApp:
+    """Return a ClientApp whose clients share a cache, by default one of its own."""
+    shared = cache or TrainingCache()
+    return ClientApp(client_fn=lambda context: client_fn(context, shared))
+
+
+def client_fn(context: Context, cache: TrainingCache) -> Client:
     """Return the client of a SuperNode, with the samples that its node config names."""
     config = RunConfig.parse(context.run_config)
     site = Site.parse(context.node_config, config.federation.num_clients)
     compute_reproducibly()
-    return client_at(config, site).to_client()
+    return client_at(config, site, cache).to_client()
 
 
-def client_of(config: RunConfig, partition_id: int) -> HonestClient:
-    """Return a client of a simulated run, honest or malicious."""
-    return client_at(config, Site(partition_id))
-
-
-def honest_client(config: RunConfig, partition_id: int) -> HonestClient:
-    """Return a client of a simulated run as it is without any attack."""
-    return _honest_client_at(config, Site(partition_id))
-
-
-def client_at(config: RunConfig, site: Site) -> HonestClient:
+def client_at(config: RunConfig, site: Site, cache: TrainingCache | None = None) -> HonestClient:
     """Return the client of a site, honest or malicious."""
-    honest = _honest_client_at(config, site)
+    cache = cache or TrainingCache()
+    honest = _honest_client_at(config, site, cache)
     attack = attack_of(config, site)
     if attack is None:
         return honest
-    return MaliciousClient(
-        honest.make_model,
-        honest.inputs,
-        honest.labels,
-        honest.training,
-        partition_id=site.partition_id,
-        seed=config.seed,
-        attack=attack,
-        collusion=collusion_of(config, site.partition_id, lambda other: honest_client(config, other)),
+    collusion = collusion_of(
+        config, site.partition_id, lambda other: honest_client(config, other, cache)
     )
+    return MaliciousClient(**vars(honest), attack=attack, collusion=collusion)
+
+
+def client_of(config: RunConfig, partition_id: int, cache: TrainingCache | None = None) -> HonestClient:
+    """Return a client of a simulated run, honest or malicious."""
+    return client_at(config, Site(partition_id), cache)
+
+
+def honest_client(
+    config: RunConfig, partition_id: int, cache: TrainingCache | None = None
+) -> HonestClient:
+    """Return a client of a simulated run as it is without any attack."""
+    return _honest_client_at(config, Site(partition_id), cache or TrainingCache())
 
 
 def local_training(training: TrainingSettings) -> LocalTraining:
@@ -68,7 +72,7 @@ def local_training(training: TrainingSettings) -> LocalTraining:
     )
 
 
-def _honest_client_at(config: RunConfig, site: Site) -> HonestClient:
+def _honest_client_at(config: RunConfig, site: Site, cache: TrainingCache) -> HonestClient:
     images, labels = _samples(config, site).as_inputs(training_device(config.training.device))
     return HonestClient(
         NETWORKS[config.training.network],
@@ -77,6 +81,7 @@ def _honest_client_at(config: RunConfig, site: Site) -> HonestClient:
         local_training(config.training),
         partition_id=site.partition_id,
         seed=config.seed,
+        cache=cache,
     )
 
 
@@ -87,4 +92,4 @@ def _samples(config: RunConfig, site: Site) -> LabelledImages:
     return train.select(client_indices(config)[site.partition_id])
 
 
-app = ClientApp(client_fn=client_fn)
+app = make_client_app()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from flwr.serverapp import ServerApp
 
-from .client_app import app as client_app
+from clients.training_cache import TrainingCache
+
+from .client_app import honest_client, make_client_app
 from .engines.cohorts import CohortTraining
 from .engines.in_process import run_in_process
 from .server_app import app
@@ -25,4 +27,6 @@ def run_in_this_process(config: RunConfig, server_app: ServerApp = app) -> None:
     InvalidSetting, DataUnavailable
         What the ServerApp raises before the first round.
     """
-    run_in_process(config, server_app, client_app, CohortTraining(config))
+    cache = TrainingCache()
+    cohorts = CohortTraining(config, lambda client: honest_client(config, client, cache), cache)
+    run_in_process(config, server_app, make_client_app(cache), cohorts)

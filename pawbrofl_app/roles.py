@@ -15,7 +15,7 @@ from .settings.run_config import InvalidSetting, RunConfig
 
 
 def malicious_clients(config: RunConfig) -> list[int]:
-    """Return the numbers of the malicious clients, ascending; a draw that the run's seed fixes."""
+    """Return the malicious clients' partition ids, ascending; a draw that the run's seed fixes."""
     random = np.random.default_rng([config.seed, config.federation.num_clients, config.num_malicious])
     chosen = random.choice(config.federation.num_clients, size=config.num_malicious, replace=False)
     return sorted(int(client) for client in chosen)
@@ -52,7 +52,7 @@ def collusion_of(
     partition_id : int
         Of a malicious client.
     honest_client : callable
-        Returns any client, by its number, as it would be if it were honest.
+        Returns any client, by its partition id, as it would be if it were honest.
     """
     malicious = _attackers(config, partition_id)
     known = malicious

@@ -13,7 +13,8 @@ import copy
 
 import torch
 
-from clients.local_training import LocalTraining, mean_loss, train, train_and_measure
+from clients.local_evaluation import mean_loss
+from clients.local_training import LocalTraining, train, train_and_measure
 from pawbrofl_app.tasks.networks import initial_model
 
 from .timing import compare

@@ -37,7 +37,7 @@ from flwr.server.superlink.fleet.vce.backend.backend import BackendConfig
 from flwr.serverapp import ServerApp
 from flwr.simulation import run_simulation
 
-from clients.local_training import mean_loss
+from clients.local_evaluation import mean_loss
 from clients.model_arrays import arrays_of
 from experiments.pages.markdown import markdown_table
 from pawbrofl_app.records.layout import SECONDS

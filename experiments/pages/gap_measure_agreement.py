@@ -21,7 +21,8 @@ from flwr.server.strategy.aggregate import aggregate as weighted_mean
 from torch import nn
 
 from clients.honest import HonestClient, batch_order
-from clients.local_training import LocalTraining, gradient_norm, mean_loss, train
+from clients.local_evaluation import gradient_norm, mean_loss
+from clients.local_training import LocalTraining, train
 from clients.model_arrays import arrays_of, load_arrays
 from pawbrofl_app.client_app import honest_client, local_training
 from pawbrofl_app.command import default_settings

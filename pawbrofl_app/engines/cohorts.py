@@ -9,22 +9,22 @@ lock-step fails.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cached_property
 from logging import WARNING
 
 import torch
 from flwr.common.logger import log
 
 from clients.cohort import train_cohort
-from clients.honest import TRAINED_AHEAD, NDArrays
+from clients.honest import HonestClient
 from clients.lock_step import can_train_in_lock_step
+from clients.training_cache import NDArrays, TrainingCache
 
-from ..client_app import honest_client, local_training
 from ..roles import attack_of
 from ..settings.node_config import Site
 from ..settings.run_config import RunConfig
 from ..tasks.devices import compute_reproducibly, training_device
-from ..tasks.networks import NETWORKS
 from ..tasks.partitions import client_indices
 
 DEFAULT_SIZE = {"cuda": 128}
@@ -37,23 +37,39 @@ class CohortTraining:
     Parameters
     ----------
     config : RunConfig
+    honest_client : callable
+        Returns a client, by its partition id, as it is without any attack.
+    cache : TrainingCache
+        That of the client app: where its clients find what was trained ahead.
     """
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(
+        self, config: RunConfig, honest_client: Callable[[int], HonestClient], cache: TrainingCache
+    ) -> None:
         self._config = config
-        self.size = cohort_size(config.training.cohort_size, training_device(config.training.device))
-        training = local_training(config.training)
-        if self.size > 1 and not can_train_in_lock_step(NETWORKS[config.training.network](), training):
-            log(
-                WARNING,
-                "clients train one by one: %s and %s do not go in lock-step",
-                config.training.network,
-                config.training.gap_measure,
-            )
-            self.size = 1
+        self._honest_client = honest_client
+        self._cache = cache
+
+    @cached_property
+    def size(self) -> int:
+        """How many clients train in lock-step; 1 where lock-step does not go."""
+        settings = self._config.training
+        size = cohort_size(settings.cohort_size, training_device(settings.device))
+        if size == 1:
+            return 1
+        client = self._honest_client(0)
+        if can_train_in_lock_step(client.make_model(), client.training):
+            return size
+        log(
+            WARNING,
+            "clients train one by one: %s and %s do not go in lock-step",
+            settings.network,
+            settings.gap_measure,
+        )
+        return 1
 
     def cohorts(self, clients: Collection[int], server_round: int) -> list[list[int]]:
-        """Return the clients of a round, by their numbers, in cohorts."""
+        """Return the clients of a round, by their partition ids, in cohorts."""
         if self.size == 1:
             return [[client] for client in sorted(clients)]
         samples = client_indices(self._config)
@@ -69,17 +85,14 @@ class CohortTraining:
     ) -> Iterator[None]:
         """Train a cohort in lock-step; within the block its clients find that done."""
         compute_reproducibly()
-        clients = [honest_client(self._config, client) for client in cohort]
+        clients = [self._honest_client(client) for client in cohort]
         try:
             trained = train_cohort(clients, parameters, server_round)
         except (RuntimeError, ValueError) as problem:
             log(WARNING, "%s clients train one by one, as lock-step failed: %s", len(cohort), problem)
             trained = {}
-        token = TRAINED_AHEAD.set(trained)
-        try:
+        with self._cache.trained_ahead(trained):
             yield
-        finally:
-            TRAINED_AHEAD.reset(token)
 
     def _trains_honestly(self, client: int, server_round: int) -> bool:
         attack = attack_of(self._config, Site(client))

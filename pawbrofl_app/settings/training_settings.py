@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from clients.local_training import GAP_MEASURES
+from clients.gap_measures import GAP_MEASURES
 
 from .setting import SECTION, Number, Text, WholeNumber, one_of
 

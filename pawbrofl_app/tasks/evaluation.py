@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from attacks import Backdoor
-from clients.local_training import evaluation_batch
+from clients.local_evaluation import evaluation_batch
 
 from .devices import processors
 

@@ -17,6 +17,7 @@ from attacks.registry import RegisteredAttack
 from clients.honest import HonestClient
 from clients.malicious import MaliciousClient
 from clients.model_arrays import arrays_of
+from clients.training_cache import TrainingCache
 from pawbrofl_app.client_app import client_of
 from pawbrofl_app.roles import collusion_of, evaluated_backdoor, malicious_clients
 from pawbrofl_app.settings.run_config import RunConfig
@@ -85,6 +86,18 @@ def test_a_malicious_client_has_its_place_among_them_and_the_settings_of_the_run
     assert isinstance(client.attack, CombinedAttack)
     backdoor = vars(client.attack.attacks[0])
     assert (backdoor["attacker"], backdoor["target"], backdoor["scale"]) == (3, 5, 3.0)
+
+
+def test_the_clients_of_an_app_share_its_cache_and_those_of_two_apps_share_none(
+    small: dict[str, Any],
+) -> None:
+    config, cache = RunConfig.parse(small), TrainingCache()
+    attacker = client_of(config, malicious_clients(config)[0], cache)
+    assert isinstance(attacker, MaliciousClient)
+    assert attacker.collusion.known_clients is not None
+    assert all(client.cache is cache for client in (attacker, *attacker.collusion.known_clients()))
+    one, other = client_of(config, 0), client_of(config, 0)
+    assert one.cache is not other.cache
 
 
 @pytest.mark.parametrize(

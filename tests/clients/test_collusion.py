@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from attacks import ATTACKS, make_attack
-from clients import LocalTraining, collusion
+from clients import LocalTraining
 from clients.collusion import Collusion
 from clients.honest import HonestClient, NDArrays
 from clients.malicious import MaliciousClient
 from clients.model_arrays import arrays_of
+from clients.training_cache import TrainingCache
 
 TRAINING = LocalTraining(epochs=1, batch_size=5, learning_rate=0.1)
 NUM_CLIENTS, MALICIOUS, SEED = 6, [1, 4], 7
@@ -29,20 +30,32 @@ def samples_of(client: int) -> tuple[Tensor, Tensor]:
     return torch.rand(20, 1, 28, 28, generator=random), torch.arange(20) % 10
 
 
-def honest_client(client: int) -> HonestClient:
-    return HonestClient(make_model, *samples_of(client), TRAINING, partition_id=client, seed=SEED)
+def honest_client(client: int, cache: TrainingCache | None = None) -> HonestClient:
+    return HonestClient(
+        make_model,
+        *samples_of(client),
+        TRAINING,
+        partition_id=client,
+        seed=SEED,
+        cache=cache or TrainingCache(),
+    )
 
 
-def malicious(client: int, attack: str, known: list[int]) -> MaliciousClient:
-    attacker = MALICIOUS.index(client)
+def malicious(
+    client: int, attack: str, known: list[int], cache: TrainingCache | None = None
+) -> MaliciousClient:
+    attacker, cache = MALICIOUS.index(client), cache or TrainingCache()
     return MaliciousClient(
         make_model,
         *samples_of(client),
         TRAINING,
         partition_id=client,
         seed=SEED,
+        cache=cache,
         attack=make_attack(attack, {"attacker": attacker}),
-        collusion=Collusion(attacker, 2, NUM_CLIENTS, lambda: [honest_client(one) for one in known]),
+        collusion=Collusion(
+            attacker, 2, NUM_CLIENTS, lambda: [honest_client(one, cache) for one in known]
+        ),
     )
 
 
@@ -51,18 +64,13 @@ def fit(client: HonestClient, server_round: int = 1) -> tuple[NDArrays, dict[str
     return arrays, dict(metrics)
 
 
-def forget() -> None:
-    """Forget all trainings, as in another process."""
-    collusion._trainings = {}
-
-
 @pytest.mark.parametrize("attack", list(ATTACKS))
 def test_what_is_sent_does_not_depend_on_who_ran_before(attack: str) -> None:
-    forget()
     alone = fit(malicious(4, attack, MALICIOUS))
-    fit(malicious(1, attack, MALICIOUS))
-    fit(honest_client(0))
-    after_others = fit(malicious(4, attack, MALICIOUS))
+    shared = TrainingCache()
+    fit(malicious(1, attack, MALICIOUS, shared))
+    fit(honest_client(0, shared))
+    after_others = fit(malicious(4, attack, MALICIOUS, shared))
     for once, again in zip(alone[0], after_others[0], strict=True):
         np.testing.assert_array_equal(once, again)
     assert str(alone[1]) == str(after_others[1])
@@ -89,7 +97,7 @@ def test_omniscient_attackers_know_the_honest_clients() -> None:
 def test_an_honest_training_is_computed_once_for_each_model_and_round(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    forget()
+    shared = TrainingCache()
     trained = []
     train_honestly = HonestClient.honest_training
     monkeypatch.setattr(
@@ -98,9 +106,9 @@ def test_an_honest_training_is_computed_once_for_each_model_and_round(
         lambda self, *a: trained.append(self.partition_id) or train_honestly(self, *a),  # type: ignore[func-returns-value]
     )
     for client in MALICIOUS:
-        fit(malicious(client, "min-max", MALICIOUS))
+        fit(malicious(client, "min-max", MALICIOUS, shared))
     assert trained == MALICIOUS
-    fit(malicious(1, "min-max", MALICIOUS), server_round=2)
+    fit(malicious(1, "min-max", MALICIOUS, shared), server_round=2)
     assert trained == MALICIOUS * 2
 
 

@@ -12,14 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clients.local_training import (
-    GAP_MEASURES,
-    LocalTraining,
-    gradient_norm,
-    mean_loss,
-    train,
-    train_and_measure,
-)
+from clients.gap_measures import GAP_MEASURES, GapMeasure, Loss, ObservedTraining
+from clients.local_evaluation import gradient_norm, mean_loss
+from clients.local_training import LocalTraining, train, train_and_measure
+from clients.lock_step import ClientSamples, train_in_lock_step
 
 TRAINING = LocalTraining(epochs=2, batch_size=4, learning_rate=0.1)
 
@@ -95,6 +91,26 @@ def test_the_measure_does_not_change_the_training_of_the_same_samples(
     train_and_measure(model, *samples, training, generator())
     train(expected, samples[0][:fitted], samples[1][:fitted], TRAINING, generator())
     assert torch.equal(model.weight, expected.weight)  # type: ignore[arg-type]
+
+
+class LossBefore(GapMeasure):
+    """A measure as somebody might add it."""
+
+    def measure(self, training: ObservedTraining[Loss]) -> tuple[Loss, Loss, Loss]:
+        before = training.mean_loss()
+        training.take_steps()
+        return before, training.mean_loss(), before
+
+
+def test_a_new_measure_needs_its_line_in_the_registry_alone(
+    samples: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(GAP_MEASURES, "loss-before", LossBefore())  # type: ignore[arg-type]
+    training = replace(TRAINING, gap_measure="loss-before")
+    report = train_and_measure(new_model(), *samples, training, generator())
+    assert report.loss_gap == report.loss_before == mean_loss(new_model(), *samples)
+    _, reports = train_in_lock_step(new_model(), [ClientSamples(*samples, generator())], training)
+    assert reports[0].loss_gap == reports[0].loss_before == pytest.approx(report.loss_gap)
 
 
 @pytest.mark.parametrize(

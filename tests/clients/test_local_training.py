@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clients.local_training import EVALUATION_BATCH, LocalTraining, mean_loss, train, train_and_measure
+from clients.local_evaluation import EVALUATION_BATCH, mean_loss
+from clients.local_training import LocalTraining, train, train_and_measure
 
 TRAINING = LocalTraining(epochs=2, batch_size=4, learning_rate=0.1)
 

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from attacks import TrainingReport
 from clients.cohort import train_cohort
-from clients.honest import TRAINED_AHEAD, HonestClient
-from clients.local_training import LocalTraining, TrainingReport, train_and_measure
-from clients.lock_step import IN_LOCK_STEP, ClientSamples, train_in_lock_step
+from clients.gap_measures import GAP_MEASURES
+from clients.honest import HonestClient
+from clients.local_training import LocalTraining, train_and_measure
+from clients.lock_step import ClientSamples, train_in_lock_step
 from clients.model_arrays import arrays_of
+from clients.training_cache import TrainingCache
 from pawbrofl_app.tasks.networks import ConvolutionalNetwork, Perceptron
 
 TRAINING = LocalTraining(epochs=2, batch_size=4, learning_rate=0.1)
 SIZES = (9, 4, 1, 12, 6)
+IN_LOCK_STEP = [name for name, measure in GAP_MEASURES.items() if measure.in_lock_step]
 Samples = tuple[Tensor, Tensor]
 
 
@@ -117,18 +122,19 @@ def test_a_client_without_samples_is_refused() -> None:
 
 
 def test_clients_find_their_training_done_and_send_it() -> None:
+    cache = TrainingCache()
     clients = [
-        HonestClient(Small, *samples_of(c, SIZES[c], 6), TRAINING, partition_id=c, seed=3)
+        HonestClient(Small, *samples_of(c, SIZES[c], 6), TRAINING, partition_id=c, seed=3, cache=cache)
         for c in range(3)
     ]
     parameters = arrays_of(new_model())
     plain = [client.fit(parameters, {"server_round": 2}) for client in clients]
     trained = train_cohort(clients[:2], parameters, 2)
-    token = TRAINED_AHEAD.set(trained)
-    try:
+    with cache.trained_ahead(trained):
         ahead = [client.fit(parameters, {"server_round": 2}) for client in clients]
-    finally:
-        TRAINED_AHEAD.reset(token)
+    for client, one in zip(clients, plain, strict=True):
+        again = client.fit(parameters, {"server_round": 2})
+        assert all(map(np.array_equal, one[0], again[0])), "only within the block"
     for client, (one, other) in enumerate(zip(plain, ahead, strict=True)):
         assert (ahead[client][0] is trained[client][0]) if client < 2 else client not in trained
         for a, b in zip(one[0], other[0], strict=True):

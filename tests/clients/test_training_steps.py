@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from clients import local_training, training_steps
 from clients.local_training import LocalTraining, train
-from clients.training_steps import EAGER_STEPS, Replayed, StepByStep, kept_replay, replayed
+from clients.training_steps import EAGER_STEPS, ReplayCache, Replayed, StepByStep, replayed
 from tests.conftest import PROJECT
 
 
@@ -47,19 +47,19 @@ def check_equal(one: nn.Module, other: nn.Module) -> None:
 
 
 def test_one_client_after_another_takes_the_same_place() -> None:
-    kept = []
+    cache, kept = ReplayCache(), []
     for seed, size in enumerate((13, 6, 13, 20)):
         inputs, labels = samples(size)
         one, other = new_model(seed), new_model(seed)
         StepByStep(one, 4, 0.1).run(inputs, labels)
-        replay = kept_replay(other, 4, 0.1, inputs, labels)
+        replay = cache.going_on_from(other, 4, 0.1, inputs, labels)
         replay.run(inputs, labels)
         replay.unload(other)
         check_equal(one, other)
         kept.append(replay)
     assert kept[0] is kept[1] is kept[2]
     assert kept[3] is not kept[0], "more samples than it has room for"
-    assert kept_replay(new_model(), 5, 0.1, inputs, labels) is not kept[3]
+    assert cache.going_on_from(new_model(), 5, 0.1, inputs, labels) is not kept[3]
 
 
 @pytest.mark.parametrize("replays", [False, True])

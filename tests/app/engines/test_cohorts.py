@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pandas as pd
 import pytest
 import torch
 
+from clients.training_cache import TrainingCache
+from pawbrofl_app.client_app import honest_client
 from pawbrofl_app.engines import cohorts as cohorts_module
 from pawbrofl_app.engines.cohorts import CohortTraining, cohort_size
 from pawbrofl_app.in_process_run import run_in_this_process
@@ -40,6 +43,10 @@ def config_of(settings: dict[str, Any], **others: Any) -> RunConfig:
     return RunConfig.parse(settings | {name.replace("_", "-"): value for name, value in others.items()})
 
 
+def cohort_training(config: RunConfig) -> CohortTraining:
+    return CohortTraining(config, partial(honest_client, config), TrainingCache())
+
+
 def test_a_cpu_trains_one_by_one_unless_asked() -> None:
     assert cohort_size(0, torch.device("cpu")) == 1
     assert cohort_size(0, torch.device("cuda")) == 128
@@ -48,7 +55,7 @@ def test_a_cpu_trains_one_by_one_unless_asked() -> None:
 
 def test_cohorts_are_of_like_sizes_whatever_the_order_of_the_clients(small: dict[str, Any]) -> None:
     config = config_of(small, cohort_size=3, partition="variable", attack="none")
-    training = CohortTraining(config)
+    training = cohort_training(config)
     cohorts = training.cohorts(range(8), 1)
     assert [len(cohort) for cohort in cohorts] == [3, 3, 2]
     sizes = [len(client_indices(config)[client]) for cohort in cohorts for client in cohort]
@@ -62,17 +69,17 @@ def test_attackers_that_change_their_batches_train_alone_while_they_attack(
 ) -> None:
     config = config_of(small, cohort_size=8, attack="dba", attack_first_round=2)
     malicious = malicious_clients(config)
-    training = CohortTraining(config)
+    training = cohort_training(config)
     assert [len(cohort) for cohort in training.cohorts(range(8), 1)] == [8]
     together, *alone = training.cohorts(range(8), 2)
     assert alone == [[client] for client in malicious]
     assert set(together) == set(range(8)) - set(malicious)
-    by_updates = CohortTraining(config_of(small, cohort_size=8, attack="sign-flip"))
+    by_updates = cohort_training(config_of(small, cohort_size=8, attack="sign-flip"))
     assert [len(cohort) for cohort in by_updates.cohorts(range(8), 2)] == [8]
 
 
 def test_measures_that_lock_step_does_not_take_switch_it_off(small: dict[str, Any]) -> None:
-    assert CohortTraining(config_of(small, cohort_size=4, gap_measure="gradient-norm")).size == 1
+    assert cohort_training(config_of(small, cohort_size=4, gap_measure="gradient-norm")).size == 1
 
 
 def run(settings: dict[str, Any], folder: Path, **others: Any) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -11,6 +11,7 @@ import torch
 
 from clients.honest import HonestClient
 from clients.malicious import MaliciousClient
+from clients.training_cache import TrainingCache
 from pawbrofl_app.roles import attack_of, malicious_clients
 from pawbrofl_app.settings.node_config import Site, load_own_data
 from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
@@ -112,7 +113,7 @@ def test_a_client_trains_on_its_own_data(tmp_path: Path, defaults: dict[str, Any
 
     def client(node_config: dict[str, Any]) -> Any:
         context = Context(1, 1, node_config, RecordDict(), defaults)
-        return client_fn(context).numpy_client  # type: ignore[attr-defined]
+        return client_fn(context, TrainingCache()).numpy_client  # type: ignore[attr-defined]
 
     own = client({"partition-id": 3, "data-dir": str(tmp_path)})
     assert type(own) is HonestClient
