@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from .attack import Attack
+from .backdoor import Backdoor, Trigger
 from .backdoors.bars import BarTrigger
 from .backdoors.distributed import DistributedBackdoor
-from .backdoors.trigger import Backdoor, Trigger
 from .combined import CombinedAttack
 from .knowledge import HonestTraining, Knowledge, TrainingReport
 from .parsing import NO_ATTACK, make_attack

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .backdoors.trigger import Backdoor
+from .backdoor import Backdoor
 from .knowledge import Knowledge, TrainingReport, Update
 from .limits import AT_LEAST_1, check_limits
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .attack import Attack
-from .backdoors.trigger import Backdoor
+from .backdoor import Backdoor
 from .knowledge import Knowledge, TrainingReport, Update
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..attack import Attack
+from ..backdoor import Backdoor
 from ..knowledge import Knowledge, Update
 from ..limits import ABOVE_0, AT_LEAST_0, SHARE
 from ..update_vectors import scaled
 from .bars import NUM_PATTERNS, BarTrigger
-from .trigger import Backdoor
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..attack import Attack
+from ..backdoor import Backdoor
 from ..limits import AT_LEAST_0, AT_LEAST_1, check_limits
-from .trigger import Backdoor
 
 if TYPE_CHECKING:
     from torch import Tensor
