@@ -45,11 +45,11 @@ RECORDED_VERSIONS = ("flwr", "numpy", "pandas", "ray", "scipy", "torch", "torchv
 
 
 class Failure(Protocol):
-    """A client that sent no reply that can be read: who, why, and whether it sent something."""
+    """A client that sent no reply that can be read: who, whether it sent something, and why."""
 
     client: str
-    reason: str
     replied: bool
+    left_out: str
 
 
 class RunWriter:
@@ -152,7 +152,7 @@ class RunWriter:
                 loss_gap=math.nan,
                 judged_malicious=failure.replied,
                 num_examples=0,
-                left_out=f"{'unreadable' if failure.replied else 'no'} reply: {failure.reason}",
+                left_out=failure.left_out,
             )
             for failure in failures
         ]

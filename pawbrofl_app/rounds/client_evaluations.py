@@ -69,14 +69,7 @@ def read_evaluations(
     claims = Counter(_number(result.metrics.get(CLIENT_ID_KEY)) for _, result in results)
     read = [_read(client.cid, result, claims) for client, result in results]
     read += [
-        ClientEvaluation(
-            failure.client,
-            math.nan,
-            math.nan,
-            0,
-            f"{'unreadable' if failure.replied else 'no'} reply: {failure.reason}",
-        )
-        for failure in failures
+        ClientEvaluation(failure.client, math.nan, math.nan, 0, failure.left_out) for failure in failures
     ]
     return sorted(read, key=lambda one: (len(one.client), one.client, repr(one)))
 

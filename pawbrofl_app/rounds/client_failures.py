@@ -16,6 +16,8 @@ class ClientFailure(RuntimeError):
         In one printable line, as a part of it may be the client's own words.
     replied : bool
         Whether it did send something, which Flower could not read.
+    left_out : str
+        Why nothing of it counts, for the records.
     """
 
     def __init__(self, client: str, reason: str, *, replied: bool = False) -> None:
@@ -23,6 +25,7 @@ class ClientFailure(RuntimeError):
         self.client = client
         self.reason = one_line(reason)
         self.replied = replied
+        self.left_out = f"{'unreadable' if replied else 'no'} reply: {self.reason}"
 
 
 def one_line(text: str) -> str:
