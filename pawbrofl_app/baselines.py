@@ -18,15 +18,13 @@ from flwr.server.strategy import FedAvg, FedMedian, FedTrimmedAvg
 from strategies.diagnostics import ClientDiagnostics, OnRound, RoundDiagnostics
 from strategies.replies.client_replies import reported_gap
 
-from .rounds.client_sampling import CLIENT_ID_KEY
-from .settings.run_config import RunConfig
-
 
 class _Recorded(FedAvg):
     """Tells of every round what PAwBRoFL would, as far as there is anything to tell."""
 
-    def __init__(self, *, on_round: OnRound, **options: Any) -> None:
+    def __init__(self, *, client_id_key: str, on_round: OnRound, **options: Any) -> None:
         super().__init__(**options)
+        self._client_id_key = client_id_key
         self._on_round = on_round
         self._sent_at = 0.0
 
@@ -45,12 +43,12 @@ class _Recorded(FedAvg):
     ) -> tuple[Parameters | None, dict[str, Scalar]]:
         """Aggregate, in the clients' order, and tell of the round."""
         received_at = time.perf_counter()
-        results = sorted(results, key=lambda reply: int(reply[1].metrics[CLIENT_ID_KEY]))
+        results = sorted(results, key=lambda reply: int(reply[1].metrics[self._client_id_key]))
         aggregated = super().aggregate_fit(server_round, results, failures)
         now = time.perf_counter()
         clients = tuple(
             ClientDiagnostics(
-                client=str(result.metrics[CLIENT_ID_KEY]),
+                client=str(result.metrics[self._client_id_key]),
                 robust_weight=math.nan,
                 weight=math.nan,
                 loss_gap=reported_gap(result.metrics, "loss_gap"),
@@ -73,8 +71,24 @@ class RecordedTrimmedAverage(_Recorded, FedTrimmedAvg):
     """Flower's coordinate-wise trimmed mean."""
 
 
-def baseline(config: RunConfig, on_round: OnRound, options: dict[str, Any]) -> FedAvg:
-    """Return the baseline that ``aggregator`` names; the trimmed mean trims epsilon at either end."""
-    if config.aggregation.aggregator == "fed-median":
-        return RecordedMedian(on_round=on_round, **options)
-    return RecordedTrimmedAverage(on_round=on_round, beta=config.aggregation.epsilon, **options)
+BASELINES: dict[str, type[RecordedMedian | RecordedTrimmedAverage]] = {
+    "fed-median": RecordedMedian,
+    "fed-trimmed-avg": RecordedTrimmedAverage,
+}
+
+
+def baseline(name: str, epsilon: float, **options: Any) -> FedAvg:
+    """Return one of `BASELINES`; the trimmed mean trims epsilon at either end.
+
+    Parameters
+    ----------
+    name : str
+    epsilon : float
+        The fraction of malicious clients to withstand.
+    **options
+        ``client_id_key``, the metric by which clients name themselves; ``on_round``, called with every
+        round's diagnostics; and those of Flower's strategies.
+    """
+    if name == "fed-trimmed-avg":
+        options["beta"] = epsilon
+    return BASELINES[name](**options)

@@ -12,17 +12,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from flwr.common.config import parse_config_args
-
-from .engines.ray_simulation import APP_FOLDER, simulate
+from .engines.ray_simulation import simulate
 from .records.resumption import check_resumable
 from .records.run_folder import RunFolder
+from .settings.checks import check_machine
+from .settings.command_line import APP_FOLDER, read_settings
 from .settings.run_config import InvalidSetting, RunConfig
 
 LOOPBACK_SETTINGS = APP_FOLDER / "deployment" / "loopback.toml"
@@ -33,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         config = options.read(options)
-        check_before_start(config)
+        _check_before_start(config)
     except (InvalidSetting, OSError, RuntimeError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
@@ -134,68 +131,10 @@ def _run_federation(config: RunConfig, _: argparse.Namespace) -> int:
     return run_federation(config)
 
 
-def default_settings() -> dict[str, Any]:
-    """Return the settings in ``[tool.flwr.app.config]`` of the app's pyproject.toml."""
-    project = tomllib.loads((APP_FOLDER / "pyproject.toml").read_text())
-    return dict(project["tool"]["flwr"]["app"]["config"])
-
-
-def read_settings(run_config: Sequence[str], folder: Path) -> RunConfig:
-    """Return the settings: pyproject.toml's defaults, and over them what the command line gives.
-
-    Parameters
-    ----------
-    run_config : sequence of str
-        TOML files or ``key=value`` pairs, in Flower's syntax.
-    folder : Path
-        What relative ``data-dir`` and ``results-dir`` are relative to; results go to a new folder
-        under its ``results`` where nothing else is asked for.
-
-    Raises
-    ------
-    InvalidSetting
-        For an unknown setting or value, or settings that are no TOML.
-    """
-    settings = default_settings()
-    for given in run_config:
-        settings |= _parse_settings(given, folder)
-    for name in ("data-dir", "results-dir"):
-        if isinstance(settings.get(name), str) and settings[name]:
-            settings[name] = str(folder / Path(settings[name]).expanduser())
-    config = RunConfig.parse(settings)
-    if config.results.results_dir:
-        return config
-    return config.replace(results_dir=str(folder / "results" / time.strftime("%Y%m%d-%H%M%S")))
-
-
-def _parse_settings(given: str, folder: Path) -> dict[str, Any]:
-    if given.endswith(".toml"):
-        path = folder / given
-        if not path.is_file():
-            raise InvalidSetting(f"--run-config {given!r} is not a file")
-        return _read_toml(path)
-    try:
-        return dict(parse_config_args([given]))
-    except Exception as problem:
-        raise InvalidSetting(
-            f"--run-config {given!r} is neither a .toml file nor key=value pairs: {problem}"
-        ) from problem
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        raise InvalidSetting(f"{path} is no TOML: {problem}") from problem
-
-
-def check_before_start(config: RunConfig) -> None:
+def _check_before_start(config: RunConfig) -> None:
     """Raise what the run would raise before its first round, but without waiting for Flower to start."""
-    from .server_app import check_machine
-
     if Path(config.results.results_dir).exists():
         check_resumable(config)
-
     check_machine(config)
 
 

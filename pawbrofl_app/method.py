@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from attacks import Backdoor
-from strategies import PerformanceAware, Weighting
+from strategies import Bucketing, NearestNeighborMixing, PerformanceAware, Weighting
+from strategies.mu_schedule import MU_SCHEDULES, EffectiveClients, MuSchedule
+from strategies.weightings import weighting_named
 
-from .settings.aggregation_settings import BASELINES
+from .baselines import BASELINES
+from .settings.aggregation_settings import AggregationSettings
 from .settings.run_config import RunConfig
+from .settings.tilt_settings import TiltSettings
 from .tasks.evaluation import Evaluation, evaluate
-from .tilt import tilt_of
-from .weighting import weighting_of
 
 Evaluate = Callable[[nn.Module, Tensor, Tensor, Backdoor], Evaluation]
 
@@ -40,6 +42,45 @@ class Method:
 
 def method_of(config: RunConfig) -> Method:
     """Return the method that the settings describe."""
-    if config.aggregation.aggregator in BASELINES:
+    aggregation = config.aggregation
+    if aggregation.aggregator in BASELINES:
         return Method(None, None)
-    return Method(weighting_of(config), tilt_of(config))
+    tilt = tilt_of(config.tilt, aggregation.epsilon, config.federation.num_rounds)
+    return Method(weighting_of(aggregation, config.seed), tilt)
+
+
+def weighting_of(aggregation: AggregationSettings, seed: int) -> Weighting:
+    """Return the weighting, wrapped in what averages updates before it sees them.
+
+    A bucket with one malicious update is malicious, so behind buckets the weighting withstands
+    ``bucket_size`` times the fraction.
+    """
+    name, epsilon = aggregation.aggregator, aggregation.epsilon
+    if aggregation.pre_aggregation == "bucketing":
+        inner = weighting_named(name, epsilon=aggregation.bucket_size * epsilon)
+        return Bucketing(inner, aggregation.bucket_size, seed)
+    weighting = weighting_named(name, epsilon=epsilon)
+    if aggregation.pre_aggregation == "nearest-neighbor-mixing":
+        return NearestNeighborMixing(weighting, epsilon)
+    return weighting
+
+
+def tilt_of(tilt: TiltSettings, epsilon: float, num_rounds: int) -> PerformanceAware | None:
+    """Return the tilt, or None where weights shall be robust only."""
+    if not tilt.performance_aware:
+        return None
+    return PerformanceAware(
+        mu=_mu(tilt, num_rounds),
+        epsilon=epsilon,
+        bound_reports=tilt.bound_reports,
+        max_tilt=tilt.max_tilt,
+        preferences=tilt.preference_of_client or None,
+    )
+
+
+def _mu(tilt: TiltSettings, num_rounds: int) -> float | MuSchedule | EffectiveClients:
+    if tilt.mu_schedule == "constant":
+        return tilt.mu
+    if tilt.mu_schedule == "effective-clients":
+        return EffectiveClients(tilt.effective_clients)
+    return MU_SCHEDULES[tilt.mu_schedule](tilt.mu, tilt.mu_end, num_rounds)

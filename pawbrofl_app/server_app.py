@@ -26,7 +26,6 @@ from strategies import PAwBRoFL
 from .baselines import baseline
 from .method import Method, method_of
 from .records.checkpoint import Checkpoint, CheckpointFolder
-from .records.event_files import check_installed
 from .records.opening import open_records
 from .records.run_figures import draw_figures
 from .records.summary import RunSummary
@@ -38,11 +37,11 @@ from .rounds.flow_control import flow_control_of
 from .rounds.round_policy import RoundPolicy
 from .rounds.round_progress import RunProgress
 from .rounds.training_loop import TrainingLoop
+from .settings.checks import check_machine
 from .settings.run_config import RunConfig
 from .tasks.datasets import load_dataset
 from .tasks.devices import training_device
 from .tasks.networks import initial_model
-from .tasks.partitions import client_indices
 
 app = ServerApp()
 
@@ -115,15 +114,6 @@ def make_training_loop(
     )
 
 
-def check_machine(config: RunConfig) -> None:
-    """Find the device and load (or download) and split the data, so that what is amiss shows early."""
-    if config.results.tensorboard:
-        check_installed()
-    training_device(config.training.device)
-    load_dataset(config.data.dataset, config.data.data_dir)
-    client_indices(config)
-
-
 def make_strategy(
     config: RunConfig, records: RunWriter, initial_arrays: NDArrays, method: Method
 ) -> FedAvg:
@@ -157,7 +147,13 @@ def make_strategy(
         "on_evaluate_config_fn": lambda server_round: {"server_round": server_round},
     }
     if method.weighting is None:
-        return baseline(config, records.add_clients, flower_options)
+        return baseline(
+            config.aggregation.aggregator,
+            config.aggregation.epsilon,
+            client_id_key=CLIENT_ID_KEY,
+            on_round=records.add_clients,
+            **flower_options,
+        )
     return PAwBRoFL(
         epsilon=config.aggregation.epsilon,
         weighting=method.weighting,

@@ -81,6 +81,13 @@ class ExponentialMu(MuSchedule):
         return self.start * math.exp(math.log(self.end / self.start) * progress)
 
 
+MU_SCHEDULES: dict[str, type[MuSchedule]] = {
+    "linear": LinearMu,
+    "cosine": CosineMu,
+    "exponential": ExponentialMu,
+}
+
+
 @dataclass(frozen=True)
 class EffectiveClients:
     """In every round the mu at which a chosen number of clients effectively counts.

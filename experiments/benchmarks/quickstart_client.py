@@ -21,7 +21,7 @@ from torchvision.datasets import MNIST
 from torchvision.transforms import Compose, Normalize, ToTensor
 
 from clients.model_arrays import arrays_of, load_arrays
-from pawbrofl_app.tasks.networks import ConvolutionalNetwork
+from pawbrofl_app.tasks.convolutional_networks import ConvolutionalNetwork
 
 BATCH_SIZE = 10
 EPOCHS = 5

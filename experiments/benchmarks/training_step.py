@@ -15,6 +15,7 @@ import copy
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -43,7 +44,7 @@ def bare_epoch(model: nn.Module, inputs: Tensor, labels: Tensor) -> None:
 
 def client_samples() -> tuple[Tensor, Tensor]:
     """Return the images and labels of one client."""
-    part = load_dataset("mnist").train.select(torch.arange(SAMPLES))
+    part = load_dataset("mnist").train.select(np.arange(SAMPLES))
     return part.as_inputs(torch.device("cpu"))
 
 

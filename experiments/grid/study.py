@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pawbrofl_app.command import default_settings
+from pawbrofl_app.settings.command_line import default_settings
 from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
 
 from ..as_published.departures import InvalidDepartures, departures_named

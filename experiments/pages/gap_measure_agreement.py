@@ -25,7 +25,7 @@ from clients.local_evaluation import gradient_norm, mean_loss
 from clients.local_training import LocalTraining, train
 from clients.model_arrays import arrays_of, load_arrays
 from pawbrofl_app.client_app import honest_client, local_training
-from pawbrofl_app.command import default_settings
+from pawbrofl_app.settings.command_line import default_settings
 from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.devices import compute_reproducibly
 from pawbrofl_app.tasks.networks import initial_model

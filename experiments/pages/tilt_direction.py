@@ -23,8 +23,8 @@ import pandas as pd
 from clients.malicious import MaliciousClient
 from clients.model_arrays import arrays_of
 from pawbrofl_app.client_app import client_of, honest_client
-from pawbrofl_app.command import default_settings
 from pawbrofl_app.roles import malicious_clients
+from pawbrofl_app.settings.command_line import default_settings
 from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.devices import compute_reproducibly
 from pawbrofl_app.tasks.networks import initial_model

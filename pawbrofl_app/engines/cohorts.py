@@ -72,7 +72,7 @@ class CohortTraining:
         """Return the clients of a round, by their partition ids, in cohorts."""
         if self.size == 1:
             return [[client] for client in sorted(clients)]
-        samples = client_indices(self._config)
+        samples = client_indices(self._config.partitioned_data)
         together = [client for client in clients if self._trains_honestly(client, server_round)]
         together.sort(key=lambda client: (-len(samples[client]), client))
         alone = sorted(set(clients) - set(together))

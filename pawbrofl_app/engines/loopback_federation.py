@@ -30,9 +30,8 @@ from pawbrofl_app.engines.flower_programs import (
 )
 from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.roles import malicious_clients
+from pawbrofl_app.settings.command_line import APP_FOLDER
 from pawbrofl_app.settings.run_config import RunConfig
-
-APP_FOLDER = Path(__file__).resolve().parents[2]
 
 
 class LoopbackFederation(contextlib.ExitStack):

@@ -11,6 +11,7 @@ from pathlib import Path
 import tomli_w
 
 from ..records.run_folder import RunFolder
+from ..settings.command_line import APP_FOLDER
 from ..settings.run_config import RunConfig
 from .flower_programs import (
     CONNECTION,
@@ -20,8 +21,6 @@ from .flower_programs import (
     stopped_by_signals,
 )
 from .machine import ActorMemory, ClientResources, Machine
-
-APP_FOLDER = Path(__file__).resolve().parents[2]
 
 
 def federation_settings(

@@ -1,6 +1,6 @@
 """TensorBoard event files of a run: every measure of a round as a curve, while the run goes on.
 
-TensorBoard is not among the app's requirements; `check_installed` says so before the first round.
+TensorBoard is not among the app's requirements; `settings.checks` says so before the first round.
 """
 
 from __future__ import annotations
@@ -8,14 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from logging import ERROR
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flwr.common.logger import log
 
-from ..settings.run_config import InvalidSetting
 from .layout import EVENTS
 
 if TYPE_CHECKING:
@@ -29,21 +27,6 @@ GROUPS = {
     "worst_": "own data",
 }
 OTHERS = "time"
-
-
-def check_installed() -> None:
-    """Check that event files can be written.
-
-    Raises
-    ------
-    InvalidSetting
-        Where TensorBoard is not installed.
-    """
-    if find_spec("tensorboard") is None:
-        raise InvalidSetting(
-            "tensorboard must be false where the package of that name is not installed, got True; "
-            "to install it in a clone of this project: pip install -e '.[tensorboard]'"
-        )
 
 
 class TensorBoardEvents:

@@ -7,12 +7,10 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from strategies.weightings import WEIGHTINGS
+from strategies.weightings import PRE_AGGREGATIONS, WEIGHTINGS
 
+from ..baselines import BASELINES
 from .setting import SECTION, Number, Text, WholeNumber, invalid, one_of
-
-BASELINES = ("fed-median", "fed-trimmed-avg")
-PRE_AGGREGATIONS = ("none", "nearest-neighbor-mixing", "bucketing")
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -23,7 +21,7 @@ class AggregationSettings:
     """The weighting: "mean" (no defence), "coalition-filtering" (recommended), "filtering", "no-regret",
     "multi-krum", "geometric-median" or "centered-clipping"; or to compare with, without any tilt,
     Flower's "fed-median" or "fed-trimmed-avg"."""
-    pre_aggregation: Annotated[Text, one_of(PRE_AGGREGATIONS)] = "none"
+    pre_aggregation: Annotated[Text, one_of(("none", *PRE_AGGREGATIONS))] = "none"
     """Average updates before the aggregator sees them: "none", "nearest-neighbor-mixing" (each with
     those nearest to it) or "bucketing" (random groups of bucket-size). Meant for clients whose data
     differ much."""

@@ -7,10 +7,9 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from ..tasks.datasets import DATASETS
+from ..tasks.partitions import PARTITIONS
 from .setting import SECTION, Folder, Number, Text, WholeNumber, one_of
-
-DATASETS = ("digits", "mnist", "fashion-mnist")
-PARTITIONS = ("iid", "variable", "dirichlet")
 
 
 @dataclass(frozen=True, config=SECTION)

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from attacks import NO_ATTACK
 
+from ..tasks.partitions import PartitionedData
 from .aggregation_settings import AggregationSettings
 from .data_settings import DataSettings
 from .federation_settings import FederationSettings
@@ -116,6 +117,13 @@ class RunConfig:
         """
         asked = self.federation.num_fit_clients
         return self.rounds.min_fit_clients or min(int(2 * self.aggregation.epsilon * asked) + 1, asked)
+
+    @property
+    def partitioned_data(self) -> PartitionedData:
+        """The data set, and how clients share it."""
+        return PartitionedData(
+            **dataclasses.asdict(self.data), num_clients=self.federation.num_clients, seed=self.seed
+        )
 
     @model_validator(mode="after")
     def _check_replies(self) -> Self:

@@ -9,10 +9,8 @@ from pydantic.dataclasses import dataclass
 
 from attacks import NO_ATTACK, Attack, BarTrigger, make_attack
 
+from ..tasks.labelled_images import IMAGE_SIZE, NUM_CLASSES
 from .setting import SECTION, Flag, InvalidSetting, Number, Text, WholeNumber, invalid
-
-IMAGE_SIZE = 28
-NUM_CLASSES = 10
 
 
 @dataclass(frozen=True, config=SECTION)

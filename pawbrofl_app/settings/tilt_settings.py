@@ -8,9 +8,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
-from .setting import SECTION, Flag, Number, Text, one_of
+from strategies.mu_schedule import MU_SCHEDULES
 
-MU_SCHEDULES = ("constant", "linear", "cosine", "exponential", "effective-clients")
+from .setting import SECTION, Flag, Number, Text, one_of
 
 
 def _preferences(text: str) -> dict[str, float]:
@@ -36,7 +36,7 @@ class TiltSettings:
     mu: Number = Field(default=0.05, gt=0)
     """The tilt's temperature: the smaller, the stronger. At 1 / num-clients, a client whose gap is
     larger by 1 counts e times as much. What the authors' code calls mu is num-clients times this."""
-    mu_schedule: Annotated[Text, one_of(MU_SCHEDULES)] = "constant"
+    mu_schedule: Annotated[Text, one_of(("constant", *MU_SCHEDULES, "effective-clients"))] = "constant"
     """Mu over the rounds: "constant", or "linear", "cosine" or "exponential" from mu in the first round
     to mu-end in the last, or "effective-clients": in every round the mu at which so many clients
     effectively count."""

@@ -9,10 +9,9 @@ from pydantic.dataclasses import dataclass
 
 from clients.gap_measures import GAP_MEASURES
 
+from ..tasks.devices import DEVICES
+from ..tasks.networks import NETWORKS
 from .setting import SECTION, Number, Text, WholeNumber, one_of
-
-DEVICES = ("auto", "cpu", "cuda")
-NETWORKS = ("cnn", "normalized-cnn", "perceptron")
 
 
 @dataclass(frozen=True, config=SECTION)

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
-from ..settings.run_config import InvalidSetting
+DEVICES = ("auto", "cpu", "cuda")
+
+
+class DeviceUnavailable(RuntimeError):
+    """The device that was asked for is not there, or not for this process."""
 
 
 def training_device(device: str) -> torch.device:
-    """Return the device for a ``device`` setting; "auto" is CUDA where this process may use it.
+    """Return the device for one of `DEVICES`; "auto" is CUDA where this process may use it.
 
     In a simulation a client may use a GPU where ``client-resources-num-gpus`` is above 0.
 
     Raises
     ------
-    InvalidSetting
+    DeviceUnavailable
         For "cuda" where this process sees no GPU.
     """
+    import torch
+
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
-        raise InvalidSetting(
+        raise DeviceUnavailable(
             "device must be auto or cpu where PyTorch finds no GPU, got 'cuda'; in a simulation "
             "client-resources-num-gpus must be above 0 for clients to be given one"
         )
@@ -42,6 +50,8 @@ def compute_reproducibly() -> None:
     One thread: a different number of threads adds floating-point numbers in a different order, and
     clients that run side by side use the other cores.
     """
+    import torch
+
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
     torch.set_num_threads(1)
     torch.backends.cudnn.deterministic = True

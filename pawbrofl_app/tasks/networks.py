@@ -1,80 +1,44 @@
-"""The networks for 28 x 28 images of ten classes: the paper's convolutional one, and a small one.
-
-The paper's has 319,520 parameters, and may normalise its inputs first. The perceptron trains many times
-faster and is for studies of many runs.
-"""
+"""The networks by name. PyTorch, and the network's own file, are imported when one is first made."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-MNIST_MEAN, MNIST_DEVIATION = 0.1307, 0.3081
-
-
-class ConvolutionalNetwork(nn.Module):
-    """Two 5 x 5 convolutions of 30 filters, each with ReLU and 2 x 2 max pooling, then 200 and 10.
-
-    The ReLU comes after the pooling: the same numbers and gradients, for a quarter of the values.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(1, 30, kernel_size=5, padding=2),
-            nn.MaxPool2d(2),
-            nn.ReLU(),
-            nn.Conv2d(30, 30, kernel_size=5, padding=2),
-            nn.MaxPool2d(2),
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(30 * 7 * 7, 200),
-            nn.ReLU(),
-            nn.Linear(200, 10),
-        )
-        # Channels beside each other in memory: the same numbers, in four fifths of the time on a CPU.
-        self.to(memory_format=torch.channels_last)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return class scores (n, 10) for images (n, 1, 28, 28)."""
-        scores: Tensor = self.layers(images)
-        return scores
+if TYPE_CHECKING:
+    from torch import nn
 
 
-class NormalizedConvolutionalNetwork(ConvolutionalNetwork):
-    """The same, on images normalised by MNIST's mean and standard deviation of brightness.
+def _convolutional() -> nn.Module:
+    from .convolutional_networks import ConvolutionalNetwork
 
-    The code of Zhu et al. (AISTATS 2023) does so for MNIST, and not for Fashion-MNIST. The normalisation
-    is the network's first step, so that data and triggers stay in brightness from 0 to 1.
-    """
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return class scores (n, 10) for images (n, 1, 28, 28)."""
-        return super().forward((images - MNIST_MEAN) / MNIST_DEVIATION)
+    return ConvolutionalNetwork()
 
 
-class Perceptron(nn.Module):
-    """One hidden layer of 64 units: 50,890 parameters."""
+def _normalized_convolutional() -> nn.Module:
+    from .convolutional_networks import NormalizedConvolutionalNetwork
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 64), nn.ReLU(), nn.Linear(64, 10))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return class scores (n, 10) for images (n, 1, 28, 28)."""
-        scores: Tensor = self.layers(images)
-        return scores
+    return NormalizedConvolutionalNetwork()
 
 
-NETWORKS: dict[str, type[nn.Module]] = {
-    "cnn": ConvolutionalNetwork,
-    "normalized-cnn": NormalizedConvolutionalNetwork,
-    "perceptron": Perceptron,
+def _perceptron() -> nn.Module:
+    from .perceptron import Perceptron
+
+    return Perceptron()
+
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "cnn": _convolutional,
+    "normalized-cnn": _normalized_convolutional,
+    "perceptron": _perceptron,
 }
+"""What makes a network for images of shape (n, 1, 28, 28), which returns class scores (n, 10)."""
 
 
 def initial_model(seed: int, network: str = "cnn") -> nn.Module:
-    """Return a network with PyTorch's default initial weights, drawn from a seed."""
+    """Return one of `NETWORKS` with PyTorch's default initial weights, drawn from a seed."""
+    import torch
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return NETWORKS[network]()

@@ -25,6 +25,12 @@ WEIGHTINGS: dict[str, type[Weighting]] = {
     "centered-clipping": CenteredClipping,
 }
 
+PRE_AGGREGATIONS: dict[str, type[Bucketing | NearestNeighborMixing]] = {
+    "nearest-neighbor-mixing": NearestNeighborMixing,
+    "bucketing": Bucketing,
+}
+"""What averages updates before a weighting sees them."""
+
 RECOMMENDED = "coalition-filtering"
 """The weighting of least error in every comparison so far (docs/estimators.md)."""
 
@@ -56,6 +62,7 @@ def weighting_named(name: str, *, epsilon: Epsilon, **options: Any) -> Weighting
 
 
 __all__ = [
+    "PRE_AGGREGATIONS",
     "RECOMMENDED",
     "WEIGHTINGS",
     "Bucketing",

@@ -11,6 +11,7 @@ import tomli_w
 import torch
 
 from pawbrofl_app import command
+from pawbrofl_app.settings.command_line import read_settings
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_missing_data_without_network_is_named(
 
 def test_later_settings_win_and_paths_become_absolute(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('mu = 0.5\naggregator = "filtering"\n')
-    config = command.read_settings(["mine.toml", "mu=0.7 data-dir='d'"], tmp_path)
+    config = read_settings(["mine.toml", "mu=0.7 data-dir='d'"], tmp_path)
     assert (config.tilt.mu, config.aggregation.aggregator) == (0.7, "filtering")
     assert config.data.data_dir == str(tmp_path / "d")
     assert config.results.results_dir.startswith(str(tmp_path / "results"))

@@ -19,7 +19,8 @@ from clients.local_training import LocalTraining, train_and_measure
 from clients.lock_step import ClientSamples, train_in_lock_step
 from clients.model_arrays import arrays_of
 from clients.training_cache import TrainingCache
-from pawbrofl_app.tasks.networks import ConvolutionalNetwork, Perceptron
+from pawbrofl_app.tasks.convolutional_networks import ConvolutionalNetwork
+from pawbrofl_app.tasks.perceptron import Perceptron
 
 TRAINING = LocalTraining(epochs=2, batch_size=4, learning_rate=0.1)
 SIZES = (9, 4, 1, 12, 6)

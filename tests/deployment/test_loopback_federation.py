@@ -17,11 +17,12 @@ import psutil
 import pytest
 
 from deployment.certificates import make_supernode_key
-from pawbrofl_app.command import LOOPBACK_SETTINGS, read_settings
+from pawbrofl_app.command import LOOPBACK_SETTINGS
 from pawbrofl_app.engines.flower_programs import Program
 from pawbrofl_app.engines.loopback_federation import LoopbackFederation, node_config
 from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.roles import malicious_clients
+from pawbrofl_app.settings.command_line import read_settings
 from pawbrofl_app.settings.run_config import RunConfig
 
 pytestmark = pytest.mark.slow

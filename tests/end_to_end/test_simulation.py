@@ -19,7 +19,7 @@ from pawbrofl_app.command import main
 from pawbrofl_app.engines.machine import ClientResources, Machine
 from pawbrofl_app.records.layout import SECONDS
 from pawbrofl_app.records.run_folder import RunFolder
-from pawbrofl_app.tasks.networks import ConvolutionalNetwork
+from pawbrofl_app.tasks.convolutional_networks import ConvolutionalNetwork
 
 pytestmark = pytest.mark.slow
 

@@ -58,7 +58,9 @@ def test_cohorts_are_of_like_sizes_whatever_the_order_of_the_clients(small: dict
     training = cohort_training(config)
     cohorts = training.cohorts(range(8), 1)
     assert [len(cohort) for cohort in cohorts] == [3, 3, 2]
-    sizes = [len(client_indices(config)[client]) for cohort in cohorts for client in cohort]
+    sizes = [
+        len(client_indices(config.partitioned_data)[client]) for cohort in cohorts for client in cohort
+    ]
     assert sizes == sorted(sizes, reverse=True)
     assert training.cohorts([5, 0, 7, 2, 6, 4, 3, 1], 1) == cohorts
     assert sorted(training.cohorts([6, 1], 1)[0]) == [1, 6]

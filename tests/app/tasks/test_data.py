@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
-from pawbrofl_app.tasks.datasets import DataUnavailable, load_dataset
-from pawbrofl_app.tasks.partitions import client_indices
-
-PARTITIONS = ("iid", "variable", "dirichlet")
+from pawbrofl_app.settings.run_config import RunConfig
+from pawbrofl_app.tasks.datasets import load_dataset
+from pawbrofl_app.tasks.labelled_images import DataUnavailable
+from pawbrofl_app.tasks.partitions import PARTITIONS, ImpossiblePartition, client_indices
 
 
 def test_digits_are_1797_images_of_28_by_28() -> None:
@@ -55,7 +54,7 @@ def test_a_folder_without_the_data_and_no_network_is_named(
 @pytest.mark.parametrize("partition", PARTITIONS)
 def test_every_sample_belongs_to_exactly_one_client(defaults: dict[str, Any], partition: str) -> None:
     config = RunConfig.parse(defaults | {"partition": partition})
-    parts = client_indices(config)
+    parts = client_indices(config.partitioned_data)
     assert len(parts) == 20
     assert min(map(len, parts)) >= 1
     np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(1437))
@@ -65,7 +64,7 @@ def test_every_sample_belongs_to_exactly_one_client(defaults: dict[str, Any], pa
 def test_the_seed_alone_decides_the_partition(defaults: dict[str, Any], partition: str) -> None:
     def parts(seed: int) -> list[list[int]]:
         config = RunConfig.parse(defaults | {"partition": partition, "seed": seed})
-        return [part.tolist() for part in client_indices(config)]
+        return [part.tolist() for part in client_indices(config.partitioned_data)]
 
     first = parts(1)
     other = parts(2)
@@ -75,7 +74,7 @@ def test_the_seed_alone_decides_the_partition(defaults: dict[str, Any], partitio
 def test_sizes_are_equal_or_vary(defaults: dict[str, Any]) -> None:
     def sizes(partition: str) -> list[int]:
         config = RunConfig.parse(defaults | {"partition": partition})
-        return [len(part) for part in client_indices(config)]
+        return [len(part) for part in client_indices(config.partitioned_data)]
 
     assert max(sizes("iid")) - min(sizes("iid")) <= 1
     assert max(sizes("variable")) > 3 * min(sizes("variable"))
@@ -87,36 +86,36 @@ def test_dirichlet_skews_the_labels(defaults: dict[str, Any]) -> None:
 
     def largest_share(alpha: float) -> float:
         config = RunConfig.parse(defaults | {"partition": "dirichlet", "dirichlet-alpha": alpha})
-        shares = [np.bincount(labels[p]).max() / len(p) for p in client_indices(config)]
+        shares = [np.bincount(labels[p]).max() / len(p) for p in client_indices(config.partitioned_data)]
         return float(np.mean(shares))
 
     assert largest_share(0.1) > largest_share(100.0) + 0.2
 
 
 def test_more_clients_than_samples_are_refused(defaults: dict[str, Any]) -> None:
-    with pytest.raises(InvalidSetting, match="num-clients must be at most 1437"):
-        client_indices(RunConfig.parse(defaults | {"num-clients": 1438}))
+    with pytest.raises(ImpossiblePartition, match="num-clients must be at most 1437"):
+        client_indices(RunConfig.parse(defaults | {"num-clients": 1438}).partitioned_data)
 
 
 @pytest.mark.parametrize("partition", ["iid", "variable"])
 def test_as_many_clients_as_samples_are_possible(defaults: dict[str, Any], partition: str) -> None:
     config = RunConfig.parse(defaults | {"num-clients": 1437, "partition": partition})
-    assert [len(part) for part in client_indices(config)] == [1] * 1437
+    assert [len(part) for part in client_indices(config.partitioned_data)] == [1] * 1437
 
 
 @pytest.mark.parametrize("partition", PARTITIONS)
 def test_a_part_of_the_training_samples_may_be_used(defaults: dict[str, Any], partition: str) -> None:
     settings = defaults | {"partition": partition, "training-samples": 200, "num-clients": 4}
-    used = np.concatenate(client_indices(RunConfig.parse(settings)))
+    used = np.concatenate(client_indices(RunConfig.parse(settings).partitioned_data))
     assert len(used) == len(set(used.tolist())) == 200
     assert used.max() > 200, "drawn from all of them"
-    again = np.concatenate(client_indices(RunConfig.parse(settings)))
+    again = np.concatenate(client_indices(RunConfig.parse(settings).partitioned_data))
     np.testing.assert_array_equal(used, again)
-    other = np.concatenate(client_indices(RunConfig.parse(settings | {"seed": 2})))
+    other = np.concatenate(client_indices(RunConfig.parse(settings | {"seed": 2}).partitioned_data))
     assert set(other.tolist()) != set(used.tolist())
 
 
 def test_more_training_samples_than_there_are_are_refused(defaults: dict[str, Any]) -> None:
     config = RunConfig.parse(defaults | {"training-samples": 2000})
-    with pytest.raises(InvalidSetting, match="training-samples must be at most 1437"):
-        client_indices(config)
+    with pytest.raises(ImpossiblePartition, match="training-samples must be at most 1437"):
+        client_indices(config.partitioned_data)

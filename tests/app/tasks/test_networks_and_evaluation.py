@@ -13,8 +13,9 @@ from attacks import Backdoor, BarTrigger
 from pawbrofl_app.roles import attack_of, malicious_clients
 from pawbrofl_app.settings.node_config import Site
 from pawbrofl_app.settings.run_config import RunConfig
+from pawbrofl_app.tasks.convolutional_networks import ConvolutionalNetwork
 from pawbrofl_app.tasks.evaluation import class_scores, evaluate
-from pawbrofl_app.tasks.networks import ConvolutionalNetwork, initial_model
+from pawbrofl_app.tasks.networks import initial_model
 
 
 def test_the_network_has_319520_parameters() -> None:

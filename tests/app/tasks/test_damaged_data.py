@@ -1,4 +1,4 @@
-"""Settings and data files that are cut short, or random bytes: one clear error, and nothing else."""
+"""Data files that are cut short, or random bytes: one clear error, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,24 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pawbrofl_app.command import main
-from pawbrofl_app.settings.node_config import OWN_DATA, load_own_data
-from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
-from pawbrofl_app.tasks.datasets import DataUnavailable, load_dataset
+from pawbrofl_app.tasks.datasets import load_dataset
+from pawbrofl_app.tasks.labelled_images import DataUnavailable
+from pawbrofl_app.tasks.own_data import OWN_DATA, load_own_data
 
 SMALL = settings(
     max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-VALUES = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.floats(),
-    st.text(max_size=20),
-    st.lists(st.integers(), max_size=3),
-    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
 )
 
 
@@ -109,37 +99,3 @@ def test_random_bytes_are_no_sites_own_data(tmp_path: Path, content: bytes) -> N
     (tmp_path / OWN_DATA).write_bytes(content)
     with pytest.raises(DataUnavailable, match=str(tmp_path)):
         load_own_data(str(tmp_path), "digits")
-
-
-@given(content=st.one_of(st.binary(max_size=100), st.text(max_size=60).map(str.encode)))
-@SMALL
-def test_random_bytes_are_no_settings(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
-) -> None:
-    (tmp_path / "fuzz.toml").write_bytes(content + b"\n[[broken")
-    assert main(["run", "--run-config", str(tmp_path / "fuzz.toml")]) == 2
-    errors = capsys.readouterr().err
-    assert errors.startswith("error: ")
-    assert "fuzz.toml" in errors
-
-
-@given(data=st.data())
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_value_is_a_setting_or_named(defaults: dict[str, Any], data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(sorted(defaults)))
-    value = data.draw(VALUES)
-    problem = ""
-    try:
-        assert RunConfig.parse(defaults | {name: value}).as_settings()[name] == value
-    except InvalidSetting as invalid:
-        problem = str(invalid)
-    assert not problem or name in problem or "trigger" in problem
-
-
-@given(st.dictionaries(st.text(max_size=15), VALUES, max_size=5))
-@SMALL
-def test_any_other_settings_are_refused(defaults: dict[str, Any], other: dict[str, Any]) -> None:
-    unknown = {name: value for name, value in other.items() if name not in defaults}
-    if unknown:
-        with pytest.raises(InvalidSetting, match="unknown setting"):
-            RunConfig.parse(defaults | unknown)
