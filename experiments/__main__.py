@@ -1,87 +1,94 @@
-"""``python -m experiments``: run studies, see how far they are, and show their tables."""
+"""``python -m experiments``: studies and their tables, and the documentation's generated pages."""
 
 from __future__ import annotations
 
 import argparse
-import os
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from .grid.report import write_report
-from .grid.results import finished_cells
-from .grid.runner import CellFolder, folders_of, run_cells
-from .grid.study import InvalidStudy, Study, names
-from .grid.study_progress import StudyProgress
-from .grid.table import as_markdown, over_seeds
+from .grid.runner import CellFolder, folders_of
+from .grid.study import InvalidStudy, Study, names, preset
+from .grid.study_run import report_study, run_study
+from .pages.page import DOCS, StudyOptions, make, stale_parts
+from .pages.registry import PAGES, page_named, quick_pages
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 2 for what the user can mend."""
     options = _parser().parse_args(arguments)
-    if options.command == "list":
-        for name in names():
-            study = Study.load(name)
-            print(f"{name:20} {len(study.cells):4} cells  {study.title}")
-        return 0
     try:
-        study = Study.load(options.study, options.seeds)
+        return int(options.run(options))
     except InvalidStudy as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
-    folders = folders_of(study, options.results)
-    if options.command == "run":
-        return _run(study, folders, options)
-    if options.command == "status":
-        return _status(folders)
-    return _report(study, folders, options.results)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
     commands = parser.add_subparsers(required=True, dest="command")
-    commands.add_parser("list", help="the studies there are")
-    for name, text in (
-        ("run", "run the cells that are not finished, then report"),
-        ("status", "how far each cell is"),
-        (
-            "report",
-            "show the finished cells' table; write it as CSV, and report.html with figures",
-        ),
+    commands.add_parser("list", help="the studies there are").set_defaults(run=_list)
+    for name, run, text in (
+        ("run", _run, "run the cells that are not finished, then report"),
+        ("status", _status, "how far each cell is"),
+        ("report", _report, "show the finished cells' table; write it as CSV, and report.html"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("study", help="a name that `list` shows, or a .toml file")
-        command.add_argument("--seeds", type=int, help="run seeds 1 to N; default: the study's own")
-        command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+        _add_results(command, jobs=name == "run")
+        command.set_defaults(run=run)
         if name == "run":
-            command.add_argument("--jobs", type=int, metavar="N", help="cells at once; default: cores")
             command.add_argument("--engine", choices=("in-process", "ray"), default="in-process")
+    flat = commands.add_parser("preset", help="print a preset's settings as `flwr run` takes them")
+    flat.add_argument("name", help="a file of presets/, without its suffix")
+    flat.set_defaults(run=_preset)
+    page = commands.add_parser("page", help="write or check the documentation's generated pages")
+    page.add_argument("name", nargs="?", choices=list(PAGES), metavar="NAME", help="which one")
+    page.add_argument("--out", type=Path, default=DOCS, metavar="DIR", help="default: docs/")
+    how = page.add_mutually_exclusive_group()
+    how.add_argument("--list", action="store_true", help="the pages there are")
+    how.add_argument(
+        "--check",
+        action="store_true",
+        help="say which parts are not what the code and the recorded results give; without a NAME, of "
+        "all pages that need no new measurement",
+    )
+    how.add_argument("--recorded", action="store_true", help="write from recorded results, run nothing")
+    how.add_argument("--print", action="store_true", help="print the parts, write nothing")
+    _add_results(page, jobs=True)
+    page.set_defaults(run=_page)
     return parser
 
 
-def _run(study: Study, folders: list[CellFolder], options: argparse.Namespace) -> int:
-    jobs = options.jobs or (1 if options.engine == "ray" else os.cpu_count() or 1)
-    (options.results / study.name).mkdir(parents=True, exist_ok=True)
-    try:
-        lock = FileLock(options.results / study.name / ".lock", timeout=0)
-        with lock, StudyProgress(folders) as progress:
-            failed = run_cells(folders, jobs, options.engine, progress.update)
-    except Timeout:
-        print(f"error: {study.name} is being run in {options.results} already", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
-    _report(study, folders, options.results)
-    for folder in failed:
-        print(f"failed: {folder.cell.name}, see {folder.log}", file=sys.stderr)
-    return 1 if failed else 0
+def _add_results(command: argparse.ArgumentParser, *, jobs: bool) -> None:
+    command.add_argument("--seeds", type=int, metavar="N", help="seeds 1 to N; default: the study's own")
+    command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    if jobs:
+        command.add_argument("--jobs", type=int, metavar="N", help="cells at once; default: cores")
 
 
-def _status(folders: list[CellFolder]) -> int:
-    for folder in folders:
+def _list(_: argparse.Namespace) -> int:
+    for name in names():
+        study = Study.load(name)
+        print(f"{name:20} {len(study.cells):4} cells  {study.title}")
+    return 0
+
+
+def _loaded(options: argparse.Namespace) -> tuple[Study, list[CellFolder]]:
+    study = Study.load(options.study, options.seeds)
+    return study, folders_of(study, options.results)
+
+
+def _run(options: argparse.Namespace) -> int:
+    study, _ = _loaded(options)
+    if study.run and options.engine != "in-process":
+        raise InvalidStudy(f"{study.run} runs its cells in-process, not under {options.engine}")
+    return run_study(study, options.results, options.jobs, options.engine)
+
+
+def _status(options: argparse.Namespace) -> int:
+    for folder in _loaded(options)[1]:
         state = "finished" if folder.finished else "failed" if folder.failed else "waiting"
         if not folder.finished and folder.run.rounds_done:
             state = f"{folder.run.rounds_done} of {folder.cell.config.federation.num_rounds} rounds"
@@ -89,18 +96,38 @@ def _status(folders: list[CellFolder]) -> int:
     return 0
 
 
-def _report(study: Study, folders: list[CellFolder], results: Path) -> int:
-    cells = finished_cells(folders)
-    if cells.empty:
-        print(f"no cell of {study.name} is finished in {results}", file=sys.stderr)
-        return 1
-    table = over_seeds(cells, study.varied)
-    for name, content in (("cells.csv", cells), ("table.csv", table)):
-        content.to_csv(results / study.name / name, index=False)
-    print(as_markdown(table))
-    report = write_report(study, folders, results / study.name)
-    print(f"\n{len(cells)} of {len(folders)} cells are finished. Report: {report.resolve()}")
+def _report(options: argparse.Namespace) -> int:
+    return report_study(*_loaded(options), options.results)
+
+
+def _preset(options: argparse.Namespace) -> int:
+    for name, value in preset(options.name).items():
+        print(f"{name}={json.dumps(value)}")
     return 0
+
+
+def _page(options: argparse.Namespace) -> int:
+    if options.list:
+        for name, entry in PAGES.items():
+            print(f"{name:18} {entry.makes}")
+        return 0
+    if options.check:
+        stale = {
+            name: stale_parts(page_named(name), options.out)
+            for name in ([options.name] if options.name else quick_pages())
+        }
+        for name, parts in stale.items():
+            for part in parts:
+                print(f"{page_named(name).document}: {part!r} is not current: page {name}")
+        return int(any(stale.values()))
+    if not options.name:
+        raise InvalidStudy(f"page must be one of {', '.join(PAGES)}")
+    page = page_named(options.name)
+    if options.print:
+        print("\n\n".join(page.parts(options.out).values()))
+        return 0
+    run = None if options.recorded else StudyOptions(options.results, options.seeds, options.jobs)
+    return make(page, options.out, run)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from attacks import Backdoor
 from pawbrofl_app.method import Method, method_of
-from pawbrofl_app.settings.run_config import RunConfig
+from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
 from pawbrofl_app.tasks.evaluation import Evaluation, class_scores, evaluate
 from strategies import PerformanceAware
 from strategies.updates import FloatArray
@@ -35,7 +35,7 @@ SMALLEST_EXPONENT, LARGEST_EXPONENT = -745.0, 709.0
 DEPARTURES = ("gap-order", "unnormalised", "weightings", "all-images")
 
 
-class InvalidDepartures(ValueError):
+class InvalidDepartures(InvalidSetting):
     """A name that is none of `DEPARTURES`."""
 
 

@@ -20,7 +20,7 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 import pandas as pd
 
-from experiments.pages.markdown import markdown_table
+from experiments.grid.markdown import markdown_table
 
 from .idle_clients import SECONDS_VARIABLE
 from .idle_simulations import OURS, WAYS, Measured, measure

@@ -17,7 +17,7 @@ import torch
 
 from clients.local_training import LocalTraining, train_and_measure
 from clients.lock_step import ClientSamples, train_in_lock_step
-from experiments.pages.markdown import markdown_table
+from experiments.grid.markdown import markdown_table
 from pawbrofl_app.engines.cohorts import DEFAULT_SIZE
 from pawbrofl_app.tasks.devices import compute_reproducibly
 from pawbrofl_app.tasks.networks import initial_model

@@ -20,7 +20,7 @@ import matplotlib
 import pandas as pd
 import psutil
 
-from experiments.pages.markdown import markdown_table
+from experiments.grid.markdown import markdown_table
 from pawbrofl_app.engines.machine import ACTOR_NAME
 from pawbrofl_app.records.layout import SECONDS
 from pawbrofl_app.records.run_folder import RunFolder

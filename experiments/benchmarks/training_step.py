@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clients.local_training import LocalTraining, train
-from experiments.pages.markdown import markdown_table
+from experiments.grid.markdown import markdown_table
 from pawbrofl_app.tasks.datasets import load_dataset
 from pawbrofl_app.tasks.networks import initial_model
 

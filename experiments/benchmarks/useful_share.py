@@ -39,7 +39,7 @@ from flwr.simulation import run_simulation
 
 from clients.local_evaluation import mean_loss
 from clients.model_arrays import arrays_of
-from experiments.pages.markdown import markdown_table
+from experiments.grid.markdown import markdown_table
 from pawbrofl_app.records.layout import SECONDS
 from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.tasks.devices import processors

@@ -8,10 +8,8 @@ import pandas as pd
 
 from pawbrofl_app.records.csv_table import columns_of
 from pawbrofl_app.records.fairness import Fairness
-from pawbrofl_app.settings.run_config import SETTINGS
 
 from .runner import CellFolder
-from .study import DEPARTURES
 
 METHOD = "method"
 """Column that names how a cell aggregates, as the paper's figures do."""
@@ -55,8 +53,7 @@ def rounds_of(folders: Sequence[CellFolder]) -> pd.DataFrame:
 
 def settings_of(folder: CellFolder) -> dict[str, str | int | float | bool]:
     """Return all settings of a cell, under their names in the run config, and its method."""
-    others = {DEPARTURES: folder.cell.departures, METHOD: method_of(folder)}
-    return folder.cell.config.as_settings() | others
+    return {**folder.cell.config.as_settings(), **folder.cell.extra, METHOD: method_of(folder)}
 
 
 def comparable(rounds: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -65,7 +62,7 @@ def comparable(rounds: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     Parameters
     ----------
     rounds : DataFrame
-        As `rounds_of` returns it.
+        As `rounds_of` returns it: the columns before `METHOD` are settings.
 
     Yields
     ------
@@ -73,8 +70,8 @@ def comparable(rounds: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         The data set, and every other setting that varies over the study with its value.
     part : DataFrame
     """
-    settings = [*SETTINGS, DEPARTURES]
-    apart = [name for name in settings if name in rounds and name not in COMPARED]
+    settings = rounds.columns[: rounds.columns.get_loc(METHOD)]
+    apart = [name for name in settings if name not in COMPARED]
     varying = [name for name in apart if name != "dataset" and rounds[name].nunique() > 1]
     for values, part in rounds.groupby(["dataset", *varying], sort=False):
         given = [f"{name}={value}" for name, value in zip(varying, values[1:], strict=True)]

@@ -25,8 +25,8 @@ from pawbrofl_app.records.resumption import check_resumable
 from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
 
-from ..as_published.departures import departures_named
-from .study import Cell, Study
+from .cell import Cell, run_module
+from .study import Study
 
 Engine = Literal["in-process", "ray"]
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -145,7 +145,7 @@ def run_cell(folder: CellFolder, engine: Engine) -> None:
             stream.flush()
             os.dup2(log.fileno(), stream.fileno())
     started = time.perf_counter()
-    _run(config, folder.cell.departures, engine)
+    _run(folder.cell, config, engine)
     print(f"finished in {time.perf_counter() - started:.1f} s")
 
 
@@ -160,23 +160,18 @@ def _can_go_on(config: RunConfig) -> bool:
     return True
 
 
-def _run(config: RunConfig, departures: str, engine: Engine) -> None:
-    if departures != "none":
-        from ..as_published.published_run import run_as_published
-
-        if engine != "in-process":
-            raise RuntimeError(f"departures are for the in-process engine, got {engine}")
-        run_as_published(config, departures_named(departures))
-        return
-    if engine == "in-process":
+def _run(cell: Cell, config: RunConfig, engine: Engine) -> None:
+    if cell.run:
+        run_module(cell.run).run(config, cell.extra)
+    elif engine == "in-process":
         from pawbrofl_app.in_process_run import run_in_this_process
 
         run_in_this_process(config)
-        return
-    from pawbrofl_app.engines.ray_simulation import simulate
+    else:
+        from pawbrofl_app.engines.ray_simulation import simulate
 
-    if simulate(config):
-        raise RuntimeError("the simulation did not finish")
+        if simulate(config):
+            raise RuntimeError("the simulation did not finish")
 
 
 def _end_with_parent() -> None:

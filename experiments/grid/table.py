@@ -8,7 +8,7 @@ import pandas as pd
 
 from pawbrofl_app.records.summary import MEASURES
 
-from ..pages.markdown import markdown_table
+from .markdown import markdown_table
 
 
 def over_seeds(cells: pd.DataFrame, varied: Sequence[str]) -> pd.DataFrame:

@@ -1,9 +1,4 @@
-"""The table of all attacks in docs/attacks.md, made from the registry.
-
-    python -m experiments.pages.attack_table
-
-Replaces what stands between two marks in the file, so that the documentation says what the code does.
-"""
+"""The table of all attacks in docs/attacks.md, made from the registry."""
 
 from __future__ import annotations
 
@@ -13,16 +8,10 @@ import pandas as pd
 
 from attacks import ATTACKS
 
-from .markdown import markdown_table
-from .page import DOCS, write_part
+from ..grid.markdown import markdown_table
+from .page import Page
 
-PAGE = DOCS / "attacks.md"
 IN_EVERY_ATTACK = ("first_round", "last_round")
-
-
-def main() -> None:
-    """Rewrite the page's table."""
-    write_part(PAGE, "attacks", attack_table())
 
 
 def attack_table() -> str:
@@ -52,5 +41,4 @@ def _parameter(name: str, default: object) -> str:
     return f"`{name}={default:g}`" if isinstance(default, float) else f"`{name}={default}`"
 
 
-if __name__ == "__main__":
-    main()
+PAGE = Page("attacks.md", lambda _: {"attacks": attack_table()})

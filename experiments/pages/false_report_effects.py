@@ -1,36 +1,19 @@
-"""What false reports do to the model, with reports bounded and as printed in the paper.
-
-    python -m experiments.pages.false_report_effects
-
-Runs what is not finished of the study ``false-reports`` and writes into ``--out``:
-``false_reports.csv``, one row a run. Where ``--out`` holds ``performance_reports.md``, its table is made
-anew.
-"""
+"""What false reports do to the model, with reports bounded and as printed in the paper."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
-from .markdown import markdown_table
-from .page import run_for_page, write_part
+from ..grid.markdown import markdown_table
+from .page import Page
 
-STUDY = "false-reports"
+CSV = "false_reports.csv"
 NO_TILT, BOUNDED, AS_PRINTED = "no tilt", "bounded", "as printed"
 MEASURES = {
     "test_accuracy": "accuracy",
     "attack_success_rate": "attack success",
     "malicious_weight": "malicious weight",
 }
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the study and write its results; 0 if every run finished."""
-    run = run_for_page(STUDY, "false_reports.csv", __doc__, arguments)
-    if (run.out / "performance_reports.md").is_file():
-        write_part(run.out / "performance_reports.md", "false reports", report_table(run.cells))
-    return run.status
 
 
 def report_table(cells: pd.DataFrame) -> str:
@@ -57,5 +40,8 @@ def _mean_and_spread(values: pd.Series) -> str:
     return f"{values.mean():.3f}{spread}"
 
 
-if __name__ == "__main__":
-    raise SystemExit(main())
+PAGE = Page(
+    "performance_reports.md",
+    lambda docs: {"false reports": report_table(pd.read_csv(docs / CSV))},
+    studies={"false-reports": CSV},
+)

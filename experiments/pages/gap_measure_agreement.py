@@ -1,19 +1,15 @@
 """How far the cheaper measures of the optimality gap agree with the loss gained on all training data.
 
-    python -m experiments.pages.gap_measure_agreement
-
 Twenty honest clients of 600 MNIST images each train for five rounds, and in every round each of them
 measures its gap in all ways of the same training. The table shows, for equal shares and for Dirichlet
 0.5, Spearman's rank correlation over the clients with the loss gained on all samples (mean and lowest of
-the rounds: who is served worst is what the tilt goes by), and the mean gap relative to it. It goes into
-docs/performance_reports.md. Takes about four minutes.
+the rounds: who is served worst is what the tilt goes by), and the mean gap relative to it. Takes about
+four minutes.
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -30,8 +26,8 @@ from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.devices import compute_reproducibly
 from pawbrofl_app.tasks.networks import initial_model
 
-from .markdown import markdown_table
-from .page import DOCS, write_part
+from ..grid.markdown import markdown_table
+from .page import Page
 
 REFERENCE = "training"
 SAMPLES_MEASURED = (200, 100, 50)
@@ -51,11 +47,8 @@ PARTITIONS: dict[str, dict[str, object]] = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print the table and write it into the page."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--print-only", action="store_true", help="leave the page as it is")
-    options = parser.parse_args(arguments)
+def measures_table() -> str:
+    """Measure, and return the table."""
     compute_reproducibly()
     tables = []
     for name, partition in PARTITIONS.items():
@@ -63,10 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         table = agreement(measured_gaps(config))
         table.insert(0, "partition", name)
         tables.append(table)
-    text = markdown_table(pd.concat(tables), digits=2)
-    print(text)
-    if not options.print_only:
-        write_part(DOCS / "performance_reports.md", "measures", text)
+    return markdown_table(pd.concat(tables), digits=2)
 
 
 def measured_gaps(config: RunConfig) -> pd.DataFrame:
@@ -128,5 +118,4 @@ def agreement(gaps: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-if __name__ == "__main__":
-    main()
+PAGE = Page("performance_reports.md", lambda _: {"measures": measures_table()}, measured=True)

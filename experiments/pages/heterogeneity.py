@@ -1,15 +1,9 @@
-"""How evenly clients with unlike data are served, whom the weightings drop, and what the tilt changes.
-
-    python -m experiments.pages.heterogeneity
-
-Runs what is not finished of the studies ``heterogeneity`` and ``max-tilt`` and writes into ``--out``:
-``heterogeneity.csv`` and ``max_tilt.csv``, one row a run, ``heterogeneity_dropped.csv`` and
-``figures/tilt_and_fairness.png``. Where ``--out`` holds ``heterogeneity.md``, its tables are made anew.
-"""
+"""How evenly clients with unlike data are served, whom weightings drop, and what the tilt changes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from pathlib import Path
 
 import matplotlib as mpl
 
@@ -21,13 +15,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..grid.claims import mean_and_interval
+from ..grid.markdown import markdown_table
 from .dropped_clients import dropped_and_kept, dropped_share
-from .markdown import markdown_table
-from .page import run_for_page, write_part
+from .page import Page, Runs
 
-STUDY, BOUNDS = "heterogeneity", "max-tilt"
-PAGE = "heterogeneity.md"
-FIGURE = "tilt_and_fairness.png"
+CELLS, BOUNDS, DROPPED = "heterogeneity.csv", "max_tilt.csv", "heterogeneity_dropped.csv"
 SETTING = ("data", "attack", "weighting")
 MEASURES = {
     "honest_accuracy": "accuracy, mean",
@@ -39,28 +31,17 @@ MIXED = " + mixing"
 SAME = 0.01
 """Losses closer than that are called the same."""
 VERDICTS = ("better off", "worse off", "the same", "not decided")
-DPI = 110
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run both studies and write their results; 0 if every run finished."""
-    runs = run_for_page(STUDY, "heterogeneity.csv", __doc__, arguments)
-    bounds = run_for_page(BOUNDS, "max_tilt.csv", __doc__, arguments)
-    finished = [folder for folder in runs.folders if folder.finished]
-    cells = runs.cells.assign(dropped=[round(dropped_share(folder), 4) for folder in finished])
-    cells.to_csv(runs.out / "heterogeneity.csv", index=False)
+def record(runs: Runs, docs: Path) -> None:
+    """Write whom the weightings dropped: the share of each run, and what these clients are like."""
+    finished = [folder for folder in runs["heterogeneity"] if folder.finished]
+    cells = pd.read_csv(docs / CELLS)
+    cells["dropped"] = [round(dropped_share(folder), 4) for folder in finished]
+    cells.to_csv(docs / CELLS, index=False)
     by = ("partition", "dirichlet-alpha", "attack", "pre-aggregation", "aggregator")
     plain = [folder for folder in finished if not folder.cell.config.tilt.performance_aware]
-    dropped = dropped_and_kept(plain, by).round(4)
-    dropped.to_csv(runs.out / "heterogeneity_dropped.csv", index=False)
-    (runs.out / "figures").mkdir(exist_ok=True)
-    figure = draw(named(cells))
-    figure.savefig(runs.out / "figures" / FIGURE, dpi=DPI)
-    plt.close(figure)
-    if (runs.out / PAGE).is_file():
-        for part, table in tables(cells, bounds.cells, dropped).items():
-            write_part(runs.out / PAGE, part, table)
-    return max(runs.status, bounds.status)
+    dropped_and_kept(plain, by).round(4).to_csv(docs / DROPPED, index=False)
 
 
 def tables(cells: pd.DataFrame, bounds: pd.DataFrame, dropped: pd.DataFrame) -> dict[str, str]:
@@ -220,8 +201,9 @@ def draw(runs: pd.DataFrame) -> Figure:
     pairs = paired(*with_and_without_tilt(runs))
     data, colours = _in_order(runs["data"]), {"no attack": "C0", "dba": "C3"}
     weightings = _in_order(runs["weighting"])[::-1]
+    size = (4 * len(data), 6.4)
     figure, axes = plt.subplots(
-        2, len(data), figsize=(4 * len(data), 6.4), sharex="row", sharey=True, layout="constrained"
+        2, len(data), figsize=size, dpi=110, sharex="row", sharey=True, layout="constrained"
     )
     for row, measure in zip(axes, ("worst_honest_loss", "worst_honest_accuracy"), strict=True):
         for panel, name in zip(row, data, strict=True):
@@ -255,5 +237,10 @@ def _in_order(values: pd.Series) -> list[str]:
     return [str(value) for value in values.drop_duplicates()]
 
 
-if __name__ == "__main__":
-    raise SystemExit(main())
+PAGE = Page(
+    "heterogeneity.md",
+    lambda docs: tables(*(pd.read_csv(docs / name) for name in (CELLS, BOUNDS, DROPPED))),
+    studies={"heterogeneity": CELLS, "max-tilt": BOUNDS},
+    record=record,
+    figures=lambda docs: {"figures/tilt_and_fairness.png": draw(named(pd.read_csv(docs / CELLS)))},
+)

@@ -1,18 +1,15 @@
 """What hostile replies do to a round: of PAwBRoFL, and of Flower's FedAvg and Krum.
 
-``python -m experiments.pages.hostile_replies`` prints the table of docs/reliability.md, and with
-``--write`` writes it there. Ten clients train for one round; two of them (unless the kind says
-otherwise) reply as described in `hostile_kinds`. Replies pass through Flower's own conversions, and
-through its server or this project's loop, as they do in a run.
+Ten clients train for one round; two of them (unless the kind says otherwise) reply as described in
+`hostile_kinds`. Replies pass through Flower's own conversions, and through its server or this project's
+loop, as they do in a run.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,12 +33,11 @@ from strategies import PAwBRoFL
 from strategies.diagnostics import RoundDiagnostics
 
 from .hostile_kinds import KINDS, START, Kind
+from .page import Page
 
 NUM_CLIENTS = 10
 EPSILON = 0.2
 SECONDS_OF_A_ROUND = 0.5
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
-MARKS = ("<!-- table of hostile replies -->\n", "<!-- end of the table -->\n")
 FINE, KEPT, REPEATED, RUINED, NOT_FINITE = (
     "fine",
     "model kept",
@@ -202,20 +198,10 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Print the table, or write it into the document."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--write", action="store_true", help=f"into {DOCUMENT.name}")
-    options = parser.parse_args()
+def quiet_table() -> str:
+    """Return the table without what Flower logs meanwhile."""
     logging.getLogger("flwr").setLevel(logging.CRITICAL + 1)
-    content = table()
-    if not options.write:
-        print(content, end="")
-        return
-    begin, end = MARKS
-    before, _, rest = DOCUMENT.read_text().partition(begin)
-    DOCUMENT.write_text(before + begin + "\n" + content + "\n" + end + rest.partition(end)[2])
+    return table()
 
 
-if __name__ == "__main__":
-    main()
+PAGE = Page("reliability.md", lambda _: {"hostile replies": quiet_table()}, measured=True)

@@ -1,19 +1,110 @@
-"""Pages of the documentation whose tables are made by commands: what stands between two marks."""
+"""A generated page of the documentation: its parts between two marks, and its figures."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from ..__main__ import main as experiments
 from ..grid.runner import CellFolder, folders_of
 from ..grid.study import Study
+from ..grid.study_run import FAILED, run_study
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+Runs = Mapping[str, list[CellFolder]]
+"""The records of each study's runs, by its name."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page has that is made by code.
+
+    Attributes
+    ----------
+    document : str
+        The file of ``docs/`` that holds the parts.
+    parts : callable
+        Maps the folder of the documentation, with its CSV files, to each part's content by its name.
+    studies : mapping of str to str
+        The studies that the page is about, each with the CSV file for its runs, one row each.
+    record : callable, optional
+        Writes what else is to be recorded of these runs: given their folders and the documentation's.
+    figures : callable, optional
+        Maps the folder of the documentation to the figures that belong into it, by file name.
+    measured : bool
+        Whether making the parts takes minutes of measuring, of which nothing is recorded.
+    """
+
+    document: str
+    parts: Callable[[Path], Mapping[str, str]]
+    studies: Mapping[str, str] = field(default_factory=dict)
+    record: Callable[[Runs, Path], None] | None = None
+    figures: Callable[[Path], Mapping[str, Figure]] | None = None
+    measured: bool = False
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """How a page's studies are run; see `run_study`."""
+
+    results: Path
+    seeds: int | None = None
+    jobs: int | None = None
+
+
+def make(page: Page, out: Path, run: StudyOptions | None) -> int:
+    """Write a page's parts, where its document is in a folder, and its CSV files and figures beside it.
+
+    Parameters
+    ----------
+    page : Page
+    out : Path
+    run : StudyOptions, optional
+        Runs what is not finished of the page's studies first. None: what is recorded stands.
+
+    Returns
+    -------
+    int
+        0 if every run finished, else the status of the study that did not.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    status = _record(page, out, run) if run and page.studies else 0
+    if status > FAILED:
+        return status
+    for name, figure in (page.figures(out) if page.figures else {}).items():
+        (out / name).parent.mkdir(exist_ok=True)
+        figure.savefig(out / name)
+    document = out / page.document
+    if document.is_file():
+        text = document.read_text()
+        for part, content in page.parts(out).items():
+            text = with_part(text, part, content)
+        document.write_text(text)
+    return status
+
+
+def _record(page: Page, out: Path, run: StudyOptions) -> int:
+    worst, runs = 0, {}
+    for name, csv in page.studies.items():
+        study = Study.load(name, run.seeds)
+        worst = max(worst, run_study(study, run.results, run.jobs))
+        cells = run.results / name / "cells.csv"
+        if worst > FAILED or not cells.is_file():
+            return worst or FAILED
+        pd.read_csv(cells).round(4).to_csv(out / csv, index=False)
+        runs[name] = folders_of(study, run.results)
+    if page.record:
+        page.record(runs, out)
+    return worst
+
+
+def stale_parts(page: Page, docs: Path = DOCS) -> list[str]:
+    """Return the names of a page's parts that are not what code and recorded results give."""
+    text = (docs / page.document).read_text()
+    return [part for part, content in page.parts(docs).items() if with_part(text, part, content) != text]
 
 
 def with_part(page: str, part: str, content: str) -> str:
@@ -29,64 +120,3 @@ def with_part(page: str, part: str, content: str) -> str:
         raise ValueError(f"the page must have a part between {begin!r} and {end!r}")
     before, rest = page.split(begin)
     return f"{before}{begin}{content.strip()}\n{end}{rest.split(end)[1]}"
-
-
-def write_part(path: Path, part: str, content: str) -> None:
-    """Replace a part of a page in place."""
-    path.write_text(with_part(path.read_text(), part, content))
-
-
-@dataclass(frozen=True)
-class PageRun:
-    """What a page's command has to write about.
-
-    Attributes
-    ----------
-    status : int
-        0 if every run finished.
-    cells : DataFrame
-        One row a finished run, as the CSV file holds it.
-    folders : list of CellFolder
-        The runs' records.
-    out : Path
-        The folder of the file and the page.
-    """
-
-    status: int
-    cells: pd.DataFrame
-    folders: list[CellFolder]
-    out: Path
-
-
-def run_for_page(
-    study: str, csv: str, description: str | None, arguments: Sequence[str] | None
-) -> PageRun:
-    """Run what is not finished of a study by a command of its own, and write its runs as CSV.
-
-    Parameters
-    ----------
-    study : str
-        Its name.
-    csv : str
-        Name of the file to write, one row a run.
-    description : str, optional
-        The command's docstring; its first line is shown as help.
-    arguments : sequence of str, optional
-        The command line's, by default the process's own.
-    """
-    parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
-    parser.add_argument("--seeds", type=int, metavar="N", help="run seeds 1 to N")
-    parser.add_argument("--jobs", type=int, metavar="N", help="runs at once; default: cores")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
-    parser.add_argument("--out", type=Path, default=DOCS, metavar="DIR")
-    options = parser.parse_args(arguments)
-    command = ["run", study, "--results", str(options.results)]
-    for name in ("seeds", "jobs"):
-        if getattr(options, name):
-            command += [f"--{name}", str(getattr(options, name))]
-    status = experiments(command)
-    cells = pd.read_csv(options.results / study / "cells.csv").round(4)
-    options.out.mkdir(parents=True, exist_ok=True)
-    cells.to_csv(options.out / csv, index=False)
-    folders = folders_of(Study.load(study, options.seeds), options.results)
-    return PageRun(status, cells, folders, options.out)

@@ -1,16 +1,6 @@
-"""The threat matrix: every attack against every aggregator, as CSV, heat maps and a table of detection.
-
-    python -m experiments.pages.threat_matrix
-
-Runs what is not finished of the study ``threat-matrix`` (the same command goes on where it was stopped)
-and writes into ``--out``: ``threat_matrix.csv``, one row a run, and ``threat_matrix.png``, accuracy and
-attack success rate. Where ``--out`` holds ``attacks.md``, its table of how well malicious clients were
-told from others is made anew.
-"""
+"""The threat matrix: every attack against every aggregator, as heat maps and a table of detection."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import matplotlib as mpl
 
@@ -22,27 +12,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .markdown import markdown_table
-from .page import run_for_page, write_part
+from ..grid.markdown import markdown_table
+from .page import Page
 
-STUDY = "threat-matrix"
+CSV = "threat_matrix.csv"
 WITHOUT_WEIGHTS = ("fed-median", "fed-trimmed-avg")
 PANELS = {
     "test_accuracy": ("accuracy", "viridis"),
     "attack_success_rate": ("attack success rate", "magma_r"),
 }
-DPI = 100
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the study and write its three results; 0 if every run finished."""
-    run = run_for_page(STUDY, "threat_matrix.csv", __doc__, arguments)
-    figure = draw(run.cells)
-    figure.savefig(run.out / "threat_matrix.png", dpi=DPI)
-    plt.close(figure)
-    if (run.out / "attacks.md").is_file():
-        write_part(run.out / "attacks.md", "detection", detection(run.cells))
-    return run.status
 
 
 def draw(cells: pd.DataFrame) -> Figure:
@@ -116,5 +94,9 @@ def _precision_and_recall(row: pd.Series) -> str:
     return f"{precision} / {row['recall']:.2f}"
 
 
-if __name__ == "__main__":
-    raise SystemExit(main())
+PAGE = Page(
+    "attacks.md",
+    lambda docs: {"detection": detection(pd.read_csv(docs / CSV))},
+    studies={"threat-matrix": CSV},
+    figures=lambda docs: {"threat_matrix.png": draw(pd.read_csv(docs / CSV))},
+)

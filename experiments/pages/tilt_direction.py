@@ -1,17 +1,14 @@
 """Does the tilt turn the aggregate away from what honest clients want? Cosines, for every attack.
 
-    python -m experiments.pages.tilt_direction
-
 Honest training on digits gives a global model for every round. In each round all clients send what they
 would, the malicious ones attack, and No-Regret aggregates the same updates four ways: without a tilt,
 with the bounded tilt, with equation (8) as printed, and with the bounded tilt on honest reports. The
 table shows the mean cosine to the honest clients' mean update, and the malicious clients' mean share of
-the final weights. It goes into docs/performance_reports.md.
+the final weights.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,8 +28,8 @@ from pawbrofl_app.tasks.networks import initial_model
 from strategies import Aggregation, PerformanceAware, aggregate
 from strategies.weightings import weighting_named
 
-from .markdown import markdown_table
-from .page import DOCS, write_part
+from ..grid.markdown import markdown_table
+from .page import Page
 
 SETTINGS = {
     "aggregator": "no-regret",
@@ -54,19 +51,11 @@ REPORTS = ("", "+inflated-report", "+colluding-report")
 Update = list[np.ndarray[Any, Any]]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print the table and write it into the page."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--malicious-fraction", type=float, default=0.2)
-    parser.add_argument("--mu", type=float, help="default: the run's own, 1 / clients")
-    parser.add_argument("--print-only", action="store_true", help="leave the page as it is")
-    options = parser.parse_args(arguments)
+def direction_table() -> str:
+    """Measure, and return the table."""
     logging.disable(logging.INFO)
     compute_reproducibly()
-    settings = default_settings() | SETTINGS | {"epsilon": options.malicious_fraction}
-    settings |= {"malicious-fraction": options.malicious_fraction}
-    if options.mu:
-        settings["mu"] = options.mu
+    settings = default_settings() | SETTINGS
     models = honest_models(RunConfig.parse(settings | {"attack": "none"}))
     rows = [
         {"attack": attack + report}
@@ -74,10 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for attack in ATTACKS
         for report in REPORTS
     ]
-    table = markdown_table(pd.DataFrame(rows))
-    print(table)
-    if not options.print_only:
-        write_part(DOCS / "performance_reports.md", "direction", table)
+    return markdown_table(pd.DataFrame(rows))
 
 
 def honest_models(config: RunConfig) -> list[Update]:
@@ -139,5 +125,4 @@ def replies(
     return np.stack(updates), gaps, honest_gaps
 
 
-if __name__ == "__main__":
-    main()
+PAGE = Page("performance_reports.md", lambda _: {"direction": direction_table()}, measured=True)

@@ -12,6 +12,7 @@ from flwr.common.config import parse_config_args
 
 from .run_config import RunConfig
 from .setting import InvalidSetting
+from .toml_files import read_toml
 
 APP_FOLDER = Path(__file__).resolve().parents[2]
 
@@ -28,7 +29,7 @@ def read_settings(run_config: Sequence[str], folder: Path) -> RunConfig:
     Parameters
     ----------
     run_config : sequence of str
-        TOML files or ``key=value`` pairs, in Flower's syntax.
+        TOML files, which may inherit (``base = "mnist"``), or ``key=value`` pairs in Flower's syntax.
     folder : Path
         What relative ``data-dir`` and ``results-dir`` are relative to; results go to a new folder
         under its ``results`` where nothing else is asked for.
@@ -62,17 +63,3 @@ def _parse_settings(given: str, folder: Path) -> dict[str, Any]:
         raise InvalidSetting(
             f"--run-config {given!r} is neither a .toml file nor key=value pairs: {problem}"
         ) from problem
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return the settings in a TOML file, as they stand there.
-
-    Raises
-    ------
-    InvalidSetting
-        For a file that is no TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        raise InvalidSetting(f"{path} is no TOML: {problem}") from problem

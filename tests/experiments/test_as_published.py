@@ -12,15 +12,6 @@ import torch
 
 from attacks import Backdoor
 from attacks.backdoors.erased_corner import CornerTrigger
-from experiments.as_published.__main__ import (
-    MEASURES,
-    agreement_table,
-    beside_published,
-    draw,
-    points_table,
-    published_curves,
-    with_vanilla_everywhere,
-)
 from experiments.as_published.corrections import corrections_table
 from experiments.as_published.departures import (
     DEPARTURES,
@@ -30,7 +21,16 @@ from experiments.as_published.departures import (
     evaluate_all_images,
     published_method,
 )
-from experiments.as_published.published_run import run_as_published
+from experiments.as_published.published_comparison import (
+    MEASURES,
+    agreement_table,
+    beside_published,
+    draw,
+    points_table,
+    published_curves,
+    with_vanilla_everywhere,
+)
+from experiments.as_published.published_run import run
 from experiments.as_published.published_weightings import PublishedNoRegret
 from experiments.grid.study import InvalidStudy, Study
 from pawbrofl_app.method import method_of
@@ -117,13 +117,17 @@ def test_departures_are_named_or_refused() -> None:
 
 def test_a_study_varies_departures_as_it_does_settings(tmp_path: Path) -> None:
     file = tmp_path / "corrections.toml"
-    file.write_text('[[grid]]\ndepartures = ["all", "none"]\n')
+    module = 'run = "experiments.as_published.published_run"\n'
+    file.write_text(module + '[[grid]]\ndepartures = ["all", "none"]\n')
     published, corrected = Study.load(str(file)).cells
-    assert (published.departures, corrected.departures) == ("all", "none")
+    assert (published.extra, corrected.extra) == ({"departures": "all"}, {"departures": "none"})
     assert published.config == corrected.config
     assert published.name.split("-")[-1] != corrected.name.split("-")[-1]
-    file.write_text('[[grid]]\ndepartures = ["gaps"]\n')
+    file.write_text(module + '[[grid]]\ndepartures = ["gaps"]\n')
     with pytest.raises(InvalidStudy, match="got 'gaps'"):
+        Study.load(str(file))
+    file.write_text('[[grid]]\ndepartures = ["all"]\n')
+    with pytest.raises(InvalidStudy, match="unknown setting 'departures'"):
         Study.load(str(file))
 
 
@@ -133,10 +137,9 @@ def test_a_run_follows_the_departures_to_its_records(defaults: dict[str, Any], t
     config = RunConfig.parse(defaults | small | given)
     weights = {}
     for departures in ("none", "all"):
-        run_as_published(
-            config.replace(results_dir=str(tmp_path / departures)), departures_named(departures)
-        )
-        weights[departures] = RunFolder(tmp_path / departures).clients["weight"]
+        folder = tmp_path / departures
+        run(config.replace(results_dir=str(folder)), {"departures": departures})
+        weights[departures] = RunFolder(folder).clients["weight"]
         assert weights[departures].sum() > 0
     assert not np.allclose(weights["none"], weights["all"])
 
@@ -199,7 +202,14 @@ def test_the_figure_has_a_panel_for_each_setting_and_measure() -> None:
 def test_the_table_of_corrections_names_what_was_put_right_and_what_it_changed() -> None:
     cells = pd.DataFrame(
         [
-            {"departures": departures, "attack": attack, "seed": seed, "malicious_weight": 0.1}
+            {
+                "departures": departures,
+                "attack": attack,
+                "seed": seed,
+                "malicious_weight": 0.1,
+                "test_accuracy": 0.75 if attack == "dba" else 0.5,
+                "attack_success_rate": 0.25,
+            }
             for seed in (1, 2)
             for departures, attack in (
                 ("all", "erased-corner"),
@@ -209,11 +219,7 @@ def test_the_table_of_corrections_names_what_was_put_right_and_what_it_changed()
             )
         ]
     )
-    rounds = cells.drop(columns="malicious_weight").assign(
-        **{"round": 3, "num-rounds": 3, "test_accuracy": 0.5, "attack_success_rate": 0.25}
-    )
-    rounds.loc[rounds["attack"] == "dba", "test_accuracy"] = 0.75
-    lines = [line.split(" | ") for line in corrections_table(cells, rounds).splitlines()[2:]]
+    lines = [line.split(" | ") for line in corrections_table(cells).splitlines()[2:]]
     assert [line[0].strip("| ") for line in lines] == [
         "nothing",
         "gaps in the clients' order",

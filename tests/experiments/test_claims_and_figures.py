@@ -98,7 +98,9 @@ def test_the_interval_is_student_s() -> None:
 
 
 def test_runs_that_differ_in_another_setting_are_not_put_together(tmp_path: Path) -> None:
-    few, many = study().assign(epsilon=0.2), study(small_mu_accuracy=0.95).assign(epsilon=0.4)
+    few, many = study(), study(small_mu_accuracy=0.95)
+    few.insert(0, "epsilon", 0.2)
+    many.insert(0, "epsilon", 0.4)
     found = verdicts(pd.concat([few, many], ignore_index=True))
     claim = "under attack, small mu loses a little accuracy"
     assert found[claim, "digits, epsilon=0.2, dba, no-regret"] == "holds"

@@ -10,8 +10,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
+from experiments.grid.cell import Cell
 from experiments.grid.runner import CellFolder
-from experiments.grid.study import Cell, Study
+from experiments.grid.study import Study
 from experiments.pages.dropped_clients import client_rounds, describe, dropped_and_kept, dropped_share
 from experiments.pages.heterogeneity import (
     answer,
@@ -21,13 +22,11 @@ from experiments.pages.heterogeneity import (
     paired,
     plain_answer,
     served,
-    tables,
     verdict,
     wider_bounds,
     with_and_without_mixing,
     with_and_without_tilt,
 )
-from experiments.pages.page import DOCS, with_part
 from pawbrofl_app.records.layout import CLIENTS, ClientRow
 from pawbrofl_app.settings.run_config import RunConfig
 
@@ -207,10 +206,3 @@ def test_clients_are_described_by_their_data(defaults: dict[str, Any]) -> None:
     apart = describe(RunConfig.parse(defaults | skewed))
     assert apart["labels"].mean() < 6
     assert apart["label_distance"].min() > 0.5
-
-
-def test_the_page_holds_the_tables_of_the_results_beside_it() -> None:
-    page = (DOCS / "heterogeneity.md").read_text()
-    files = ("heterogeneity.csv", "max_tilt.csv", "heterogeneity_dropped.csv")
-    for part, table in tables(*(pd.read_csv(DOCS / name) for name in files)).items():
-        assert with_part(page, part, table) == page

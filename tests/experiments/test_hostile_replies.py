@@ -10,7 +10,8 @@ from flwr.server.strategy import FedAvg, Krum
 
 from experiments.pages import hostile_replies
 from experiments.pages.hostile_kinds import KINDS, MARKER, Kind
-from experiments.pages.hostile_replies import DOCUMENT, FINE, KEPT, REPEATED, RUINED
+from experiments.pages.hostile_replies import FINE, KEPT, REPEATED, RUINED
+from experiments.pages.page import DOCS
 
 TOO_MANY = "the opposite, tenfold, from four: more than epsilon"
 EXPECTED = {
@@ -25,8 +26,9 @@ def ids(kind: Kind) -> str:
 
 
 def documented() -> Iterator[list[str]]:
-    begin, end = hostile_replies.MARKS
-    for line in DOCUMENT.read_text().partition(begin)[2].partition(end)[0].splitlines():
+    begin, end = "<!-- hostile replies: begin -->", "<!-- hostile replies: end -->"
+    page = (DOCS / hostile_replies.PAGE.document).read_text()
+    for line in page.partition(begin)[2].partition(end)[0].splitlines():
         if line.startswith("|"):
             yield [cell.strip() for cell in line.strip("|").split("|")]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
+from experiments.__main__ import main
 from experiments.grid.study import InvalidStudy, Study, names
 
 GRID = """
@@ -56,7 +58,7 @@ def test_our_studies_are_valid(name: str) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("grids = 1", "unknown part 'grids': known are title, preset, seeds, settings, grid"),
+        ("grids = 1", "unknown part 'grids': known are title, base, preset, run, seeds, settings, grid"),
         (
             "preset = 'cifar'",
             "preset must be one of as-published, digits, digits-dirichlet, ",
@@ -66,6 +68,11 @@ def test_our_studies_are_valid(name: str) -> None:
         ("[[grid]]\nmu = [-1.0]", "mu must be above 0, got -1.0"),
         ("[settings]\nmuh = 1", "unknown setting 'muh': did you mean 'mu'?"),
         ("seeds = ", "mine.toml"),
+        ("run = 'no.such_module'", "run must name a Python module, got 'no.such_module'"),
+        ("run = 'json'", "run must name a module with EXTRA_SETTINGS, got 'json'"),
+        ("base = 'other'", "base must be one of mine, got 'other'"),
+        ("base = 'mine'", "base 'mine' inherits from it"),
+        ("[every-grid]\nmu = 3", "must hold lists of at least one value"),
     ],
 )
 def test_what_is_wrong_is_named_together_with_the_file(
@@ -77,6 +84,63 @@ def test_what_is_wrong_is_named_together_with_the_file(
     assert "mine.toml" in str(error.value)
 
 
+def test_a_module_that_runs_cells_in_process_is_not_asked_for_ray(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["run", "corrections", "--engine", "ray"]) == 2
+    assert "published_run runs its cells in-process, not under ray" in capsys.readouterr().err
+
+
 def test_an_unknown_study_is_named_with_the_known_ones() -> None:
     with pytest.raises(InvalidStudy, match=r"one of as-published.*default-attack.*got 'defualt'"):
         Study.load("defualt")
+
+
+def test_lists_of_every_grid_come_last_in_each(tmp_path: Path) -> None:
+    content = '[every-grid]\nattack = ["none", "dba"]\n[[grid]]\nmu = [0.1]\n[[grid]]\nmu = [0.2]\n'
+    loaded = study(tmp_path, content)
+    assert loaded.varied == ("mu", "attack")
+    assert [(cell.config.tilt.mu, cell.config.threat.attack) for cell in loaded.cells] == [
+        (0.1, "none"),
+        (0.1, "dba"),
+        (0.2, "none"),
+        (0.2, "dba"),
+    ]
+
+
+def test_a_study_inherits_settings_and_replaces_what_it_has_itself(tmp_path: Path) -> None:
+    (tmp_path / "parent.toml").write_text(GRID)
+    child = study(tmp_path, 'base = "parent"\n[settings]\nbatch-size = 3\n[[grid]]\nmu = [0.5]\n')
+    (first, second) = child.cells
+    assert child.title == "t"
+    assert (
+        first.config.federation.num_rounds,
+        first.config.training.batch_size,
+        first.config.tilt.mu,
+    ) == (3, 3, 0.5)
+    assert [cell.config.seed for cell in (first, second)] == [1, 2]
+
+
+CELLS = {
+    "as-published": "a0c7283e",
+    "corrections": "e79f73a8",
+    "default-attack": "5078ea3f",
+    "false-reports": "1336ed47",
+    "heterogeneity": "20a338fe",
+    "max-tilt": "8016563e",
+    "paper-claims": "7f6096d8",
+    "paper-grid": "665bbae1",
+    "threat-matrix": "53765197",
+}
+
+
+def names_digest(name: str) -> str:
+    """A digest of the names of a study's cells, in order."""
+    text = "\n".join(cell.name for cell in Study.load(name).cells)
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+@pytest.mark.parametrize("name", names())
+def test_finished_cells_stay_finished(name: str) -> None:
+    """A cell's name holds a digest of all its settings: another name is another run, to be done anew."""
+    assert names_digest(name) == CELLS[name]

@@ -11,10 +11,9 @@ import pytest
 
 from attacks import ATTACKS
 from attacks.parsing import parse
+from experiments.grid.markdown import markdown_table
 from experiments.grid.study import Study
 from experiments.pages.false_report_effects import report_table
-from experiments.pages.markdown import markdown_table
-from experiments.pages.page import DOCS, with_part
 from experiments.pages.threat_matrix import detection, draw
 
 TOY = [("mean", False), ("mean", True), ("no-regret", False), ("no-regret", True), ("fed-median", False)]
@@ -95,22 +94,6 @@ def test_the_matrix_holds_every_attack_on_data_and_updates() -> None:
         "norm-ball"
     }  # part of stealthy-dba
     assert on_data_or_updates <= covered
-
-
-def test_a_page_s_part_is_replaced_and_nothing_else() -> None:
-    page = "above\n<!-- x: begin -->\nold\n<!-- x: end -->\nbelow\n"
-    assert with_part(page, "x", "new\n") == page.replace("old", "new")
-    with pytest.raises(ValueError, match="must have a part between"):
-        with_part(page, "y", "new")
-
-
-def test_the_pages_hold_the_tables_of_the_results_beside_them() -> None:
-    matrix = pd.read_csv(DOCS / "threat_matrix.csv")
-    page = (DOCS / "attacks.md").read_text()
-    assert with_part(page, "detection", detection(matrix)) == page
-    reports = pd.read_csv(DOCS / "false_reports.csv")
-    page = (DOCS / "performance_reports.md").read_text()
-    assert with_part(page, "false reports", report_table(reports)) == page
 
 
 def test_a_markdown_table_leaves_out_what_is_not_known() -> None:

@@ -15,8 +15,8 @@ from matplotlib.colors import same_color
 from matplotlib.image import imread
 from matplotlib.patches import Rectangle
 
+from experiments.grid.cell import Cell
 from experiments.grid.runner import CellFolder
-from experiments.grid.study import Cell
 from experiments.grid.weight_maps import draw_weight_maps, weight_maps
 from pawbrofl_app.records.layout import CLIENTS, SUMMARY, ClientRow
 from pawbrofl_app.records.run_figures import MALICIOUS_COLOUR

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
+from pawbrofl_app.settings.toml_files import read_toml
 
 PRESETS = sorted((Path(__file__).parents[3] / "experiments" / "presets").glob("*.toml"))
 
@@ -22,7 +22,7 @@ def test_the_defaults_are_valid_and_complete(defaults: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
 def test_every_preset_is_valid(path: Path, defaults: dict[str, Any]) -> None:
-    RunConfig.parse(defaults | tomllib.loads(path.read_text()))
+    RunConfig.parse(defaults | read_toml(path))
 
 
 @pytest.mark.parametrize(

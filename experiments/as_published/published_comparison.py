@@ -1,10 +1,6 @@
 """The authors' code beside its published curves on MNIST: every point's difference, and a figure.
 
-    python -m experiments.as_published
-
-Runs what is not finished of the study ``as-published`` and writes into ``--out``: ``as_published.csv``,
-every point of both, ``as_published.png``, and, where ``as_published.md`` is there, its tables anew. The
-study is at the paper's scale: half an hour of two cores for each seed.
+The study is at the paper's scale: half an hour of two cores for each seed.
 
 ``published_curves.csv`` holds the paper's curves as they were read off its figures: one run a curve, no
 error bars, reading error 0.2 points of accuracy and 0.3 of attack success. Points that other lines hide
@@ -14,7 +10,6 @@ client and is not in the authors' code; it is not compared.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -28,11 +23,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import t as students_t
 
+from ..grid.markdown import markdown_table
 from ..grid.results import METHOD, rounds_of
-from ..pages.markdown import markdown_table
-from ..pages.page import run_for_page, write_part
+from ..pages.page import Page, Runs
 
-STUDY = "as-published"
+STUDY, POINTS = "as-published", "as_published.csv"
 PUBLISHED = Path(__file__).with_name("published_curves.csv")
 MEASURES = {
     "test_accuracy_percent": ("test_accuracy", "accuracy", 0.2),
@@ -47,20 +42,21 @@ DECIDES_NOTHING = 50.0
 CURVE = ["attack", "aggregator", "method", "measure"]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the study and write its results; 0 if every run finished."""
-    run = run_for_page(STUDY, "as_published_runs.csv", __doc__, arguments)
-    rounds = with_vanilla_everywhere(rounds_of(run.folders))
-    points = beside_published(rounds, published_curves())
-    points.round(2).to_csv(run.out / "as_published.csv", index=False)
-    figure = draw(points)
-    figure.savefig(run.out / "as_published.png", dpi=100)
-    plt.close(figure)
-    page = run.out / "as_published.md"
-    if page.is_file():
-        write_part(page, "points", points_table(points))
-        write_part(page, "agreement", agreement_table(points))
-    return run.status
+def record(runs: Runs, docs: Path) -> None:
+    """Write every point, published and ours."""
+    rounds = with_vanilla_everywhere(rounds_of(runs[STUDY]))
+    beside_published(rounds, published_curves()).round(2).to_csv(docs / POINTS, index=False)
+
+
+def recorded_points(docs: Path) -> pd.DataFrame:
+    """Return the points as `record` wrote them."""
+    return pd.read_csv(docs / POINTS).astype({"explained": "boolean"})
+
+
+def parts(docs: Path) -> dict[str, str]:
+    """Return the tables of points and of their agreement."""
+    points = recorded_points(docs)
+    return {"points": points_table(points), "agreement": agreement_table(points)}
 
 
 def published_curves() -> pd.DataFrame:
@@ -226,5 +222,10 @@ def _draw_curve(axes: Axes, curve: pd.DataFrame, method: str, colour: str) -> No
     axes.plot(curve["round"], curve["published"], "x--", color=colour, label=f"{method}, published")
 
 
-if __name__ == "__main__":
-    raise SystemExit(main())
+PAGE = Page(
+    "as_published.md",
+    parts,
+    studies={STUDY: "as_published_runs.csv"},
+    record=record,
+    figures=lambda docs: {"as_published.png": draw(recorded_points(docs))},
+)

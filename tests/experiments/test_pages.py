@@ -1,0 +1,57 @@
+"""Generated pages: each is what code and recorded results give; how parts are replaced and checked."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from experiments.__main__ import main
+from experiments.pages.page import DOCS, stale_parts, with_part
+from experiments.pages.registry import PAGES, page_named, quick_pages
+
+
+@pytest.mark.parametrize("name", quick_pages())
+def test_every_page_is_what_code_and_recorded_results_give(name: str) -> None:
+    assert stale_parts(page_named(name)) == [], f"run python -m experiments page {name} --recorded"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_has_a_document_and_files_for_its_studies(name: str) -> None:
+    page = page_named(name)
+    assert PAGES[name].makes.startswith(f"{page.document}: ")
+    for file in (page.document, *page.studies.values()):
+        assert (DOCS / file).is_file()
+
+
+def test_what_is_not_current_is_named_and_made_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in ("attacks.md", "threat_matrix.csv"):
+        shutil.copy(DOCS / file, tmp_path)
+    at = ["--out", str(tmp_path)]
+    assert main(["page", "threat-matrix", "--check", *at]) == 0
+    document = tmp_path / "attacks.md"
+    document.write_text(document.read_text().replace("| ipm |", "| ipm! |"))
+    assert main(["page", "threat-matrix", "--check", *at]) == 1
+    assert "'detection' is not current" in capsys.readouterr().out
+    assert main(["page", "threat-matrix", "--recorded", *at]) == 0
+    assert document.read_text() == (DOCS / "attacks.md").read_text()
+    assert (tmp_path / "threat_matrix.png").is_file()
+
+
+def test_a_page_is_printed_and_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["page", "attack-table", "--print"]) == 0
+    assert "| `dba` |" in capsys.readouterr().out
+    assert main(["page", "--list"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(PAGES)
+    assert main(["page"]) == 2
+    assert "page must be one of attack-table" in capsys.readouterr().err
+
+
+def test_a_page_s_part_is_replaced_and_nothing_else() -> None:
+    page = "above\n<!-- x: begin -->\nold\n<!-- x: end -->\nbelow\n"
+    assert with_part(page, "x", "new\n") == page.replace("old", "new")
+    with pytest.raises(ValueError, match="must have a part between"):
+        with_part(page, "y", "new")
