@@ -142,7 +142,7 @@ def is_healthy(url: str, verify: ssl.SSLContext | bool = True) -> bool:
 
 @contextlib.contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Make a request to end, or a terminal that closes, unwind as an interrupt does."""
+    """Turn SIGTERM and SIGHUP into SystemExit, so that context managers clean up."""
 
     def stop(number: int, _: object) -> None:
         sys.exit(128 + number)

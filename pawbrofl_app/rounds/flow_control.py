@@ -50,12 +50,14 @@ class AdaptiveLimit:
     Parameters
     ----------
     num_actors : callable
-        Returns how many clients may train at the same time, and 0 while that is unknown.
+        Returns how many clients may train at the same time. It is asked until that is not 0, which
+        stands for not known yet.
     """
 
     def __init__(self, num_actors: Callable[[], int]) -> None:
         self.limit: float = max(LOWEST_LIMIT, 2 * (os.cpu_count() or 1))
-        self._num_actors = num_actors
+        self._ask_for_actors = num_actors
+        self._num_actors = 0
         self._came_at: list[float] = []
 
     def replied(self, count: int) -> None:
@@ -65,7 +67,8 @@ class AdaptiveLimit:
         self._came_at = recent + [now] * count
         if 2 * len(self._came_at) >= self.limit:
             self.limit *= 2
-        self.limit = max(self.limit, 2 * self._num_actors())
+        self._num_actors = self._num_actors or self._ask_for_actors()
+        self.limit = max(self.limit, 2 * self._num_actors)
 
 
 def flow_control_of(grid: Grid) -> Callable[[], FlowControl]:

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import inspect
 import math
+import secrets
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flwr.app import ConfigRecord, Context, Message, Metadata, RecordDict
 from flwr.app.message import make_message
 from flwr.clientapp import ClientApp
+from flwr.common.constant import NOOP_ACCOUNT_NAME, NOOP_FLWR_AID
+from flwr.proto.task_pb2 import Task
 from flwr.server.superlink.linkstate import LinkStateFactory
-from flwr.supercore.constant import FLWR_IN_MEMORY_DB_NAME
+from flwr.server.superlink.linkstate.in_memory_linkstate import RunRecord
+from flwr.supercore.constant import FLWR_IN_MEMORY_DB_NAME, NOOP_FEDERATION_ID
 from flwr.supercore.object_store import ObjectStoreFactory
+from flwr.supercore.run import Run
 from flwr.superlink.federation import NoOpFederationManager
 from flwr.superlink.grid import InMemoryGrid
 
+from pawbrofl_app.engines.flower_identity import act_as_server_of
 from pawbrofl_app.engines.in_process import InProcessGrid
 from pawbrofl_app.rounds import exchange as exchange_module
 from pawbrofl_app.rounds import flow_control
@@ -210,8 +217,33 @@ def test_a_message_that_the_grid_refuses_has_no_reply(tells_which: bool, clock: 
     assert answers(Exchange(Picky(100, clock))) == expected
 
 
+def flowers_own_grid(num_nodes: int) -> InMemoryGrid:
+    """The grid of Flower's simulation, with nodes whose clients never start."""
+    factory = LinkStateFactory(FLWR_IN_MEMORY_DB_NAME, NoOpFederationManager(), ObjectStoreFactory())
+    state: Any = factory.state()
+    run = Run.create_empty(1)
+    run.primary_task_id, run.federation_id = 2, NOOP_FEDERATION_ID
+    state.run_ids[1] = RunRecord(run=run)
+    state.task_store[2] = Task(task_id=2, run_id=1)
+    for _ in range(num_nodes):
+        node = state.create_node(NOOP_FLWR_AID, NOOP_ACCOUNT_NAME, secrets.token_bytes(32), 1e9)
+        state.acknowledge_node_heartbeat(node, 1e9)
+    grid = InMemoryGrid(factory)
+    grid.set_run(run)
+    act_as_server_of(1)
+    return grid
+
+
+def test_flowers_own_grid_takes_the_messages_and_the_exchange_gives_up_in_time() -> None:
+    grid = flowers_own_grid(5)
+    exchange = Exchange(grid, flow_control_of(grid))
+    requests = [replace(REQUESTS[0], node_id=node) for node in [*exchange.node_ids(), 3]]
+    answered = list(exchange.ask(requests, timeout=0.2))
+    assert sorted(position for position, _ in answered) == list(range(6))
+    assert all(reply is None or reply.has_error() for _, reply in answered)
+
+
 def test_flowers_simulation_alone_has_flow_control() -> None:
     assert flow_control_of(SlowGrid(1, Clock())) is Unlimited
     assert Unlimited().limit == math.inf
-    factory = LinkStateFactory(FLWR_IN_MEMORY_DB_NAME, NoOpFederationManager(), ObjectStoreFactory())
-    assert isinstance(flow_control_of(InMemoryGrid(factory))(), AdaptiveLimit)
+    assert isinstance(flow_control_of(flowers_own_grid(0))(), AdaptiveLimit)
