@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import FloatArray
+from .checks import require
+from .epsilon import Epsilon
 from .gramian import Gramian, gramian_of, single_precision_gramian, weighted_sum
 from .performance_aware import PerformanceAware
-from .updates import ClientUpdates, FloatArray, Updates
-from .weightings import RECOMMENDED, Epsilon, Weighting, weighting_named
+from .updates import ClientUpdates, Updates
+from .weightings import RECOMMENDED, Weighting, weighting_named
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,7 @@ def aggregate(
     gaps = None if loss_gaps is None else np.asarray(loss_gaps, dtype=np.float64)
     if gaps is not None and gaps.shape != (m,):
         raise ValueError(f"loss_gaps must hold one number for each of {m} updates, got {gaps.shape}")
-    if block_size is not None and block_size < 1:
-        raise ValueError(f"block_size must be at least 1, got {block_size}")
+    require(block_size is None or block_size >= 1, "block_size", "at least 1", block_size)
     order = rows.canonical_order()
     rows = rows.select(order)
     single = single_precision_gramian(rows) if block_size is None else None
@@ -119,7 +120,7 @@ def norm_matched(gramian: Gramian, q: FloatArray, tilted: FloatArray) -> FloatAr
 
 
 def robust_mean(
-    updates: NDArray[Any] | Sequence[Sequence[NDArray[Any]]],
+    updates: Updates,
     method: str = RECOMMENDED,
     epsilon: Epsilon = 0.2,
     **options: Any,

@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from .diagnostics import RoundDiagnostics
 
 FLOWER_LOG = logging.getLogger("flwr")
+
+
+def log_settings(settings: Mapping[str, Any]) -> None:
+    """Log the settings that decide how updates are aggregated, in the form of Flower's own."""
+    FLOWER_LOG.info("\t├──> PAwBRoFL settings:")
+    for name, value in settings.items():
+        text = "none" if value is None else value
+        FLOWER_LOG.info("\t│\t├── %s: %s", name.replace("_", " ").capitalize(), text)
+
+
+def warn_of_missing_gaps(missing: int, num_clients: int, loss_gap_key: str) -> None:
+    """Say that too few clients report their optimality gap, and how they would."""
+    FLOWER_LOG.warning(
+        "%d of %d clients report no metric `%s` that is a finite number: the aggregation is "
+        "robust, but not performance-aware. Add to the metrics that training returns: the loss "
+        "on the client's own training data under the received model, minus the loss after "
+        "local training (strategies.measure_loss_gap does it).",
+        missing,
+        num_clients,
+        loss_gap_key,
+    )
 
 
 def log_round(diagnostics: RoundDiagnostics, stage: str) -> None:

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .updates import Block, ClientUpdates, FloatArray
+from .arrays import FloatArray
+from .updates import Block, ClientUpdates
 
 SUMMED_IN_SINGLE = 1024
 """Coordinates whose products are summed in float32."""

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .updates import FloatArray
+from .arrays import FloatArray
+from .checks import require
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,9 @@ class MuSchedule(ABC):
 
     def __post_init__(self) -> None:
         for name in ("start", "end"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be above 0 and finite, got {getattr(self, name)}")
-        if self.num_rounds < 1:
-            raise ValueError(f"num_rounds must be at least 1, got {self.num_rounds}")
+            value = getattr(self, name)
+            require(0 < value < math.inf, name, "above 0 and finite", value)
+        require(self.num_rounds >= 1, "num_rounds", "at least 1", self.num_rounds)
 
     def at_round(self, server_round: int) -> float:
         """Return the mu of a round, numbered from 1."""
@@ -110,8 +110,7 @@ class EffectiveClients:
     number: float
 
     def __post_init__(self) -> None:
-        if not 1 <= self.number < math.inf:
-            raise ValueError(f"number must be at least 1 and finite, got {self.number}")
+        require(1 <= self.number < math.inf, "number", "at least 1 and finite", self.number)
 
     def solve(self, tilted_at: Callable[[float], FloatArray], scale: float) -> float:
         """Return the mu, by bisection of its logarithm.

@@ -22,9 +22,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import FloatArray
+from .checks import require
+from .epsilon import check_epsilon, max_malicious
 from .mu_schedule import EffectiveClients, MuSchedule
-from .updates import FloatArray
-from .weightings.weighting import check_epsilon
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,9 @@ class PerformanceAware:
     preferences: Mapping[str, float] | Sequence[float] | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.mu, int | float) and not self.mu > 0:
-            raise ValueError(f"mu must be above 0, got {self.mu}")
+        require(not isinstance(self.mu, int | float) or self.mu > 0, "mu", "above 0", self.mu)
         check_epsilon(self.epsilon)
-        if not 1 <= self.max_tilt < math.inf:
-            raise ValueError(f"max_tilt must be at least 1 and finite, got {self.max_tilt}")
+        require(1 <= self.max_tilt < math.inf, "max_tilt", "at least 1 and finite", self.max_tilt)
         _check_preferences(self.preferences)
 
     def at_round(self, server_round: int, clients: Sequence[str] = ()) -> PerformanceAware:
@@ -174,16 +173,15 @@ def _check_preferences(preferences: Mapping[str, float] | Sequence[float] | None
         return
     values = preferences.values() if isinstance(preferences, Mapping) else preferences
     for value in values:
-        if not 0 <= value < math.inf:
-            raise ValueError(f"preferences must be at least 0 and finite, got {value}")
+        require(0 <= value < math.inf, "preferences", "at least 0 and finite", value)
 
 
 def bounded_reports(reports: FloatArray, epsilon: float) -> FloatArray:
-    """Cut reports to what honest clients reach if at most ``epsilon m`` of m clients lie.
+    """Cut reports to what honest clients reach if f of m clients lie, the most that epsilon allows.
 
-    The ``ceil((1 - epsilon) m)``-th smallest of all reports is no larger than the largest honest one,
-    whatever the liars say, as at least so many reports are honest. Reports that are no finite numbers
-    count as larger than all others. Below, the bound is 0: a gap is the distance to an optimum, and a
+    The ``m - f``-th smallest of all reports is no larger than the largest honest one, whatever malicious
+    clients report, as at least so many reports are honest. Reports that are no finite numbers count as
+    larger than all others. Below, the bound is 0: a gap is the distance to an optimum, and a
     negative one is noise or a lie.
 
     Parameters
@@ -198,8 +196,8 @@ def bounded_reports(reports: FloatArray, epsilon: float) -> FloatArray:
     """
     finite = np.isfinite(reports)
     ascending = np.sort(np.where(finite, reports, np.inf))
-    rank = math.ceil((1 - epsilon) * len(reports) * (1 - 1e-12))
-    largest = min(float(ascending[max(rank, 1) - 1]), float(reports[finite].max(initial=0.0)))
+    honest = len(reports) - max_malicious(epsilon, len(reports))
+    largest = min(float(ascending[honest - 1]), float(reports[finite].max(initial=0.0)))
     return np.where(finite, np.clip(reports, 0.0, max(largest, 0.0)), np.nan)
 
 

@@ -15,18 +15,18 @@ from typing import Any, ClassVar, TypeGuard
 
 import numpy as np
 
+from .arrays import FloatArray, is_reasonable
+from .checks import require
 from .diagnostics import OnRound, RoundDiagnostics, diagnose
-from .flower_log import FLOWER_LOG, log_round
+from .epsilon import Epsilon, check_epsilon_or_auto, max_malicious
+from .flower_log import FLOWER_LOG, log_round, log_settings, warn_of_missing_gaps
 from .performance_aware import PerformanceAware
 from .replies.client_replies import ClientReply, EncodedReply, read_replies
 from .replies.sent_model import SentModel
-from .replies.serialized_arrays import is_reasonable
 from .reported_metrics import tolerant
 from .server_optimizers import ServerOptimizer, State, from_named_arrays, named_arrays
 from .server_step import ServerStep, server_step
-from .updates import FloatArray
-from .weightings import RECOMMENDED, Epsilon, Weighting, weighting_named
-from .weightings.weighting import check_epsilon_or_auto
+from .weightings import RECOMMENDED, Weighting, weighting_named
 
 RECOMMENDED_TILT = PerformanceAware()
 """The default tilt; a strategy with another epsilon bounds the reports accordingly."""
@@ -92,13 +92,12 @@ class RobustRounds:
         super().__init__(**flower_options)
         self._check_flower_options()
         check_epsilon_or_auto(epsilon)
-        if not 0 < server_learning_rate < np.inf:
-            raise ValueError(f"server_learning_rate must be above 0, got {server_learning_rate}")
-        if block_size is not None and block_size < 1:
-            raise ValueError(f"block_size must be at least 1, got {block_size}")
-        self._liars = RECOMMENDED_TILT.epsilon if epsilon == "auto" else epsilon
+        positive = 0 < server_learning_rate < np.inf
+        require(positive, "server_learning_rate", "above 0", server_learning_rate)
+        require(block_size is None or block_size >= 1, "block_size", "at least 1", block_size)
+        self._known_epsilon = RECOMMENDED_TILT.epsilon if epsilon == "auto" else epsilon
         if performance is RECOMMENDED_TILT:
-            performance = replace(RECOMMENDED_TILT, epsilon=self._liars)
+            performance = replace(RECOMMENDED_TILT, epsilon=self._known_epsilon)
         self.epsilon = epsilon
         self.weighting = weighting or weighting_named(RECOMMENDED, epsilon=epsilon)
         self.performance = performance
@@ -122,10 +121,7 @@ class RobustRounds:
 
     def log_settings(self) -> None:
         """Log the settings that decide how updates are aggregated."""
-        FLOWER_LOG.info("\t├──> PAwBRoFL settings:")
-        for name, value in self._settings().items():
-            text = "none" if value is None else value
-            FLOWER_LOG.info("\t│\t├── %s: %s", name.replace("_", " ").capitalize(), text)
+        log_settings(self._settings())
 
     def send_model(self, tensors: Iterable[bytes], names: Sequence[str] | None = None) -> None:
         """Remember the serialized global model that clients are sent, and when.
@@ -217,7 +213,7 @@ class RobustRounds:
             optimizer=self.server_optimizer,
             optimizer_state=self._optimizer_state,
             not_in_gramian=sent.outside_gramian,
-            epsilon=self._liars,
+            epsilon=self._known_epsilon,
         )
 
     def _gaps(self, usable: list[ClientReply]) -> list[float] | None:
@@ -227,19 +223,11 @@ class RobustRounds:
         """
         gaps = [reply.loss_gap for reply in usable]
         missing = int(np.isnan(gaps).sum())
-        if self.performance is None or missing <= int(self._liars * len(usable) + 1e-9):
+        if self.performance is None or missing <= max_malicious(self._known_epsilon, len(usable)):
             return gaps
         if not self._warned_of_gaps:
             self._warned_of_gaps = True
-            FLOWER_LOG.warning(
-                "%d of %d clients report no metric `%s` that is a finite number: the aggregation is "
-                "robust, but not performance-aware. Add to the metrics that training returns: the loss "
-                "on the client's own training data under the received model, minus the loss after "
-                "local training (strategies.measure_loss_gap does it).",
-                missing,
-                len(usable),
-                self.loss_gap_key,
-            )
+            warn_of_missing_gaps(missing, len(usable), self.loss_gap_key)
         return None
 
     def _accept(self, step: ServerStep | None, stage: str) -> TypeGuard[ServerStep]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .updates import FloatArray
+from .arrays import FloatArray
+from .checks import require
 
 State = tuple[Sequence[FloatArray], ...]
 """What an optimiser carries from round to round: per quantity, one array for each of the model's."""
@@ -101,8 +102,7 @@ class Adam(ServerOptimizer):
     def __post_init__(self) -> None:
         _check_decay("beta_1", self.beta_1)
         _check_decay("beta_2", self.beta_2)
-        if not (self.tau > 0 and np.isfinite(self.tau)):
-            raise ValueError(f"tau must be a number above 0, got {self.tau}")
+        require(0 < self.tau < np.inf, "tau", "a number above 0", self.tau)
 
     def direction(
         self, update: Sequence[FloatArray], state: State | None
@@ -140,5 +140,4 @@ def from_named_arrays(arrays: Mapping[str, FloatArray]) -> State | None:
 
 
 def _check_decay(name: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
+    require(0 <= value < 1, name, "at least 0 and below 1", value)

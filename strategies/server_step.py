@@ -17,12 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .aggregation import Aggregation, aggregate
+from .arrays import NDArrays, difference, is_floating
 from .performance_aware import PerformanceAware
 from .server_optimizers import ServerOptimizer, State
 from .weightings import Weighting
 from .winsorized_mean import winsorized_mean
-
-NDArrays = list[NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -48,13 +47,7 @@ def client_updates(
     global_model: NDArrays, client_models: Sequence[NDArrays], arrays: Sequence[int]
 ) -> list[NDArrays]:
     """Return the updates ``theta - theta_i`` of some of the model's arrays, in float32 or wider."""
-    return [
-        [
-            np.asarray(np.subtract(global_model[k], model[k], dtype=_wide(global_model[k], model[k])))
-            for k in arrays
-        ]
-        for model in client_models
-    ]
+    return [[difference(global_model[k], model[k]) for k in arrays] for model in client_models]
 
 
 def server_step(
@@ -89,7 +82,7 @@ def server_step(
         Floating-point arrays that take no part in finding weights. They become the clients' winsorized
         mean; learning rate and optimiser do not touch them.
     epsilon : float, default 0.2
-        The fraction of clients whose values are drawn in at either side of that mean.
+        The fraction of malicious clients that this mean withstands.
     """
     inside = in_gramian(global_model, not_in_gramian)
     updates = client_updates(global_model, client_models, inside)
@@ -104,7 +97,7 @@ def server_step(
             model[k] = moved.astype(global_model[k].dtype)
     for k in sorted(set(range(len(model))) - set(inside)):
         dtype = global_model[k].dtype
-        if _is_floating(global_model[k]):
+        if is_floating(global_model[k]):
             sent = [client[k] for client in client_models]
             model[k] = winsorized_mean(sent, aggregation.weights, epsilon).astype(dtype)
         else:
@@ -115,7 +108,7 @@ def server_step(
 
 def in_gramian(model: NDArrays, not_in_gramian: Collection[int]) -> list[int]:
     """Return which arrays the robust weights are found from: the floating-point ones not left out."""
-    return [k for k, array in enumerate(model) if _is_floating(array) and k not in not_in_gramian]
+    return [k for k, array in enumerate(model) if is_floating(array) and k not in not_in_gramian]
 
 
 def most_agreed_on(arrays: Sequence[NDArray[Any]], aggregation: Aggregation) -> NDArray[Any]:
@@ -132,12 +125,3 @@ def most_agreed_on(arrays: Sequence[NDArray[Any]], aggregation: Aggregation) -> 
         holders[content] = array
     best = max(agreed, key=lambda content: (round(agreed[content][0], 12), agreed[content][1]))
     return holders[best]
-
-
-def _is_floating(array: NDArray[Any]) -> bool:
-    return array.dtype.kind == "f"
-
-
-def _wide(first: NDArray[Any], second: NDArray[Any]) -> np.dtype[Any]:
-    # Differences of float16 numbers may exceed float16.
-    return np.result_type(first.dtype, second.dtype, np.float32)

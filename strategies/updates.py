@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-FloatArray = NDArray[np.float64]
+from .arrays import FloatArray, is_floating, wide_dtype
+
 Updates = NDArray[Any] | Sequence[Sequence[NDArray[Any]]]
 
 COORDINATES_AT_ONCE = 8192
@@ -173,7 +174,7 @@ def _check_alike(clients: Sequence[Sequence[NDArray[Any]]]) -> None:
                 f"updates must have the same shapes: client {i} has {found}, client 0 {expected}"
             )
         for k, array in enumerate(client):
-            if not np.issubdtype(array.dtype, np.floating):
+            if not is_floating(array):
                 raise ValueError(
                     f"updates must hold floating-point numbers: array {k} of client {i} has "
                     f"dtype {array.dtype}"
@@ -186,8 +187,8 @@ def _cut(block: Block, length: int) -> list[Block]:
 
 
 def _squared_norm(array: NDArray[Any]) -> float:
-    wide = array.dtype if array.dtype.itemsize >= 4 else np.dtype(np.float32)
-    fast = float(np.dot(array.astype(wide, copy=False), array.astype(wide, copy=False)))
+    wide = array.astype(wide_dtype(array), copy=False)
+    fast = float(np.dot(wide, wide))
     if np.isfinite(fast):
         return fast
     double = array.astype(np.float64)  # float32 squares overflow at 1e19 already

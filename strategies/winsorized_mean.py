@@ -2,8 +2,9 @@
 
 For arrays that take no part in finding the robust weights, such as BatchNorm's running statistics: a
 malicious client could send a harmless update, which earns weight, and beside it statistics of any
-size. So the ``epsilon m`` smallest and largest values of each coordinate are replaced by their nearest
-neighbours (winsorizing, Tukey 1962): then all of them lie between values that honest clients sent.
+size. So where f of m clients may be malicious, the f smallest and the f largest values of each
+coordinate are replaced by their nearest neighbours (winsorizing, Tukey 1962): then all of them lie
+between values that honest clients sent.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .updates import COORDINATES_AT_ONCE, FloatArray
+from .arrays import FloatArray
+from .epsilon import max_malicious
+from .updates import COORDINATES_AT_ONCE
 
 
-def winsorized_mean(
-    arrays: Sequence[NDArray[Any]], weights: FloatArray, epsilon: float
-) -> NDArray[np.float64]:
-    """Return the weighted mean of arrays, the ``epsilon m`` extreme values of a coordinate drawn in.
+def winsorized_mean(arrays: Sequence[NDArray[Any]], weights: FloatArray, epsilon: float) -> FloatArray:
+    """Return the weighted mean of arrays, the f extreme values of a coordinate drawn in at either end.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ def winsorized_mean(
     weights : ndarray of shape (m,)
         Non-negative, not all zero.
     epsilon : float
-        At least 0 and below 0.5; below 1 / m nothing is drawn in.
+        The fraction of malicious clients, which gives f; at least 0 and below 0.5.
 
     Returns
     -------
@@ -37,7 +38,7 @@ def winsorized_mean(
         In the shape of one array.
     """
     shares = weights / weights.sum()
-    drawn_in = int(epsilon * len(arrays) + 1e-9)
+    drawn_in = max_malicious(epsilon, len(arrays))
     flat = [array.reshape(-1) for array in arrays]
     mean = np.empty(flat[0].size)
     for start in range(0, mean.size, COORDINATES_AT_ONCE):

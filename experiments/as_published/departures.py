@@ -25,9 +25,9 @@ from pawbrofl_app.method import Method, method_of
 from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
 from pawbrofl_app.tasks.evaluation import Evaluation, class_scores, evaluate
 from strategies import PerformanceAware
-from strategies.updates import FloatArray
+from strategies.arrays import FloatArray
 
-from .published_weightings import PublishedNoRegret, published_filtering
+from .published_weightings import PublishedFiltering, PublishedNoRegret
 
 SMALLEST_EXPONENT, LARGEST_EXPONENT = -745.0, 709.0
 """Beyond them exp is 0 or infinity in float64, and the authors' softmax not a number."""
@@ -135,7 +135,7 @@ def published_method(config: RunConfig, departures: frozenset[str]) -> Method:
     if "weightings" in departures and config.aggregation.aggregator == "no-regret":
         method = replace(method, weighting=PublishedNoRegret(epsilon=config.aggregation.epsilon))
     if "weightings" in departures and config.aggregation.aggregator == "filtering":
-        method = replace(method, weighting=published_filtering(config.aggregation.epsilon))
+        method = replace(method, weighting=PublishedFiltering(config.aggregation.epsilon))
     if method.performance is not None and departures & {"gap-order", "unnormalised"}:
         tilt = PublishedTilt(
             mu=config.tilt.mu,

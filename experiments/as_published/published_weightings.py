@@ -7,8 +7,7 @@ The code that accompanies the paper deviates from Algorithms 1 and 2 in ways tha
   many, takes steps of half the inverse squared diameter, and always puts the largest weight at the
   cap, whether or not it exceeds it.
 
-Aggregate with ``block_size=1000`` to have the rest of it. Filtering needs no code of its own here: it
-is `strategies.Filtering` with an explicit threshold.
+Aggregate with ``block_size=1000`` to have the rest of it.
 """
 
 from __future__ import annotations
@@ -17,10 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from strategies import Filtering, Weighting
+from strategies import Weighting
+from strategies.arrays import FloatArray
 from strategies.gramian import squared_distances
-from strategies.updates import FloatArray
+from strategies.weightings.filtering import filtered
 from strategies.weightings.multi_krum import krum_scores
+from strategies.weightings.parts.group_means import group_means
 from strategies.weightings.parts.spectrum import top_direction
 
 
@@ -29,9 +30,26 @@ def published_threshold(sigma: float, expansion: float) -> float:
     return float(np.sqrt(expansion) * sigma)
 
 
-def published_filtering(epsilon: float, sigma: float = 1e-5, expansion: float = 20) -> Filtering:
-    """Return Filtering with the threshold of the authors' code."""
-    return Filtering(epsilon=epsilon, xi=published_threshold(sigma, expansion))
+@dataclass(frozen=True)
+class PublishedFiltering(Weighting):
+    """Filtering as the authors' code computes it.
+
+    Parameters
+    ----------
+    epsilon : float
+        The assumed fraction of malicious clients.
+    sigma, expansion : float
+        The threshold is ``sqrt(expansion) sigma``.
+    """
+
+    epsilon: float = 0.2
+    sigma: float = 1e-5
+    expansion: float = 20
+
+    def __call__(self, gramian: FloatArray) -> FloatArray:
+        """Return the weights that are left at the threshold, or after the last step."""
+        steps = 2 * int(self.epsilon * len(gramian))
+        return filtered(gramian, published_threshold(self.sigma, self.expansion), steps)
 
 
 @dataclass(frozen=True)
@@ -87,9 +105,7 @@ class PublishedKrum(Weighting):
 
     def __call__(self, gramian: FloatArray) -> FloatArray:
         """Return the mean's weights of the selected bucket."""
-        bucket = np.arange(len(gramian)) // self.bucket_size
-        member = (np.arange(bucket[-1] + 1)[:, None] == bucket).astype(np.float64)
-        averaging = member / member.sum(axis=1, keepdims=True)
+        averaging = group_means(np.arange(len(gramian)) // self.bucket_size)
         products = averaging @ gramian @ averaging.T
         # Two nearest neighbours tie: symmetric to the last digit, so that the first one is taken.
         distances = squared_distances((products + products.T) / 2)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.vectors import a_little_is_enough, inner_product_manipulation, mimic, min_max, sign_flip
-from strategies.updates import FloatArray
+from strategies.arrays import FloatArray
 
 Noise = Callable[[int, int, np.random.Generator], FloatArray]
 Attack = Callable[[FloatArray, int, np.random.Generator], FloatArray]

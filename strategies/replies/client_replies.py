@@ -1,8 +1,8 @@
 """Reading what clients sent back from a round of training, none of which can be trusted.
 
 A reply whose arrays are not those of the model is left out and the reason recorded. Node ids are drawn
-anew in every federation, so clients are put in the order of the name that they report of themselves;
-as a liar may report another's, replies of one name are ordered by their content.
+anew in every federation, so clients are put in the order of the partition id that they report; as a
+malicious client may report another's, replies of one partition id are ordered by their content.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ..arrays import NDArrays
 from .serialized_arrays import InvalidArray, deserialize_expected
-
-NDArrays = list[NDArray[Any]]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import NDArrays, is_floating
 from .serialized_arrays import deserialize_array, dtype_on_the_wire, serialize_array
 
 
@@ -30,7 +31,7 @@ class SentModel:
         When, in the seconds of ``time.perf_counter``.
     """
 
-    arrays: list[NDArray[Any]]
+    arrays: NDArrays
     dtypes: list[np.dtype[Any]]
     outside_gramian: frozenset[int]
     sent_at: float
@@ -105,7 +106,7 @@ def outside_gramian(
             known = f"named {', '.join(names)}" if names else f"0 to {len(model) - 1}"
             raise ValueError(f"not_in_gramian must name arrays of the model ({known}), got {item!r}")
         outside |= found
-    if not any(array.dtype.kind == "f" and k not in outside for k, array in enumerate(model)):
+    if not any(is_floating(array) and k not in outside for k, array in enumerate(model)):
         raise ValueError(
             "the model must hold floating-point arrays that are not in not_in_gramian, got none"
         )

@@ -15,11 +15,10 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from ..arrays import LARGEST_NUMBER, is_floating, is_reasonable
+
 BFLOAT16 = np.dtype("V2")
 """What NumPy's format makes of bfloat16 (the dtype of the package ml_dtypes)."""
-
-LARGEST_NUMBER = 1e38
-"""Beyond it, differences of float32 numbers overflow. No model that works holds such numbers."""
 
 WIDEST_ITEM = 8
 MAX_HEADER = 10_000
@@ -77,20 +76,12 @@ def deserialize_expected(data: bytes, expected: NDArray[Any]) -> NDArray[Any]:
     if header.shape != expected.shape:
         raise InvalidArray(f"has shape {header.shape} instead of {expected.shape}")
     array = _read_body(data, header)
-    is_float = expected.dtype.kind == "f"
-    if (array.dtype.kind != "f") if is_float else not np.can_cast(array.dtype, expected.dtype):
+    is_float = is_floating(expected)
+    if not (is_floating(array) if is_float else np.can_cast(array.dtype, expected.dtype)):
         raise InvalidArray(f"has dtype {array.dtype} instead of {expected.dtype}")
     if is_float and not is_reasonable(array):
         raise InvalidArray(f"holds NaN, infinity or numbers beyond {LARGEST_NUMBER:g}")
     return array
-
-
-def is_reasonable(array: NDArray[Any]) -> bool:
-    """Return whether all numbers of an array are finite and within `LARGEST_NUMBER`."""
-    if not array.size:
-        return True
-    # As Python floats: in float16, the limit itself would be infinity.
-    return float(array.max()) <= LARGEST_NUMBER and float(array.min()) >= -LARGEST_NUMBER
 
 
 @dataclass(frozen=True)

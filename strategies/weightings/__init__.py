@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from ..epsilon import Epsilon
 from .centered_clipping import CenteredClipping
 from .coalition_filtering import CoalitionFiltering
 from .filtering import Filtering
@@ -13,7 +14,7 @@ from .mean import Mean
 from .mixing import Bucketing, NearestNeighborMixing
 from .multi_krum import MultiKrum
 from .no_regret import NoRegret
-from .weighting import Epsilon, Weighting
+from .weighting import Weighting
 
 WEIGHTINGS: dict[str, type[Weighting]] = {
     "mean": Mean,

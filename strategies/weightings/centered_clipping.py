@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays import FloatArray
+from ..checks import require
 from ..gramian import squared_distances
-from ..updates import FloatArray
-from .parts.spectrum import distances_from_mean, medoid, of_comparable_length
+from .parts.iterated_mean import iterated_mean, medoid
 from .weighting import Weighting
 
 
@@ -45,29 +46,23 @@ class CenteredClipping(Weighting):
     max_iterations: int = 50
 
     def __post_init__(self) -> None:
-        if self.radius is not None and not self.radius > 0:
-            raise ValueError(f"radius must be above 0, got {self.radius}")
-        if self.max_iterations < 1:
-            raise ValueError(f"max_iterations must be at least 1, got {self.max_iterations}")
+        require(self.radius is None or self.radius > 0, "radius", "above 0", self.radius)
+        require(self.max_iterations >= 1, "max_iterations", "at least 1", self.max_iterations)
 
     def __call__(self, gramian: FloatArray) -> FloatArray:
         """Return the weights of the updates in the last centre; 0 for what is out of all range."""
-        comparable = of_comparable_length(gramian)
-        weights = np.zeros(len(gramian))
-        weights[comparable] = self._clipped(gramian[np.ix_(comparable, comparable)])
-        return weights
+        return iterated_mean(
+            gramian, _at_medoid, self._step, max_iterations=self.max_iterations, tolerance=1e-12
+        )
 
-    def _clipped(self, gramian: FloatArray) -> FloatArray:
-        m = len(gramian)
-        q = np.zeros(m)
-        q[medoid(squared_distances(gramian))] = 1
-        for _ in range(self.max_iterations):
-            distances = distances_from_mean(gramian, q)
-            radius = float(np.median(distances)) if self.radius is None else self.radius
-            clipped = np.where(distances <= radius, 1.0, radius / np.maximum(distances, radius or 1.0))
-            stepped = (1 - clipped.mean()) * q + clipped / m
-            moved = float(np.abs(stepped - q).max())
-            q = stepped
-            if moved <= 1e-12:
-                break
-        return q
+    def _step(self, q: FloatArray, distances: FloatArray) -> FloatArray:
+        radius = float(np.median(distances)) if self.radius is None else self.radius
+        clipped = np.where(distances <= radius, 1.0, radius / np.maximum(distances, radius or 1.0))
+        stepped: FloatArray = (1 - clipped.mean()) * q + clipped / len(q)
+        return stepped
+
+
+def _at_medoid(gramian: FloatArray) -> FloatArray:
+    q = np.zeros(len(gramian))
+    q[medoid(squared_distances(gramian))] = 1
+    return q

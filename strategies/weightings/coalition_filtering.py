@@ -1,17 +1,17 @@
-"""Coalition filtering: leave out copies, far updates and coalitions, and otherwise weigh all the same.
+"""Coalition filtering: leave out duplicates, outliers and coalitions, and otherwise weigh all the same.
 
 A weighting of this project, not of a paper. The estimators that it builds on bound the error for the
 worst attack and pay for that bound always: they remove or down-weight an epsilon fraction of the
 clients, honest or not. Here each step acts only on what it can show, and the last one is the bound:
 
-1. copies speak with one voice (`parts.duplicates`);
-2. updates much further out than all but f of them reach are dropped (`parts.outliers`);
-3. a coalition (`coalition`), which stands apart from all others and moves the mean, is dropped, unless
-   an equally harmful group is left: then honest clients come in groups;
-4. the mean of what is left stands if the weights of least spread (`least_spread`) have the same mean up
-   to what honest noise explains; the further apart the two are, the more those weights count instead.
-   So what no step recognised moves the result by little more than honest noise might, beyond a robust
-   mean. This is Lepski's rule for choosing between an efficient and a robust estimate.
+1. duplicates are merged and count as one update (`parts.duplicates`);
+2. outliers, much further out than all but f updates reach, are dropped (`parts.outliers`);
+3. a coalition (`parts.coalition`), which stands apart from all others and moves the mean, is dropped,
+   unless an equally harmful group is left: then honest clients come in groups;
+4. the mean of what is left stands if the weights of least spread (`parts.least_spread`) have the same
+   mean up to what honest noise explains; the further apart the two are, the more those weights count
+   instead. So what no step recognised moves the result by little more than honest noise might, beyond a
+   robust mean. This is Lepski's rule for choosing between an efficient and a robust estimate.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..updates import FloatArray
+from ..arrays import FloatArray
+from ..epsilon import Epsilon, check_epsilon_or_auto
 from .parts.coalition import NOISE, leaning, standard_error
-from .parts.duplicates import heard_once
-from .parts.outliers import Unsuspicious, num_malicious, unsuspicious
+from .parts.duplicates import merge_duplicates
+from .parts.outliers import Inliers, find_inliers, max_malicious_among
 from .parts.spectrum import centred
-from .weighting import Epsilon, Weighting, check_epsilon_or_auto
+from .weighting import Weighting
 
 
 @dataclass(frozen=True)
 class CoalitionFiltering(Weighting):
-    """Equal weights for all but copies, far updates and coalitions; robust weights where they differ.
+    """Equal weights for all but duplicates, outliers and coalitions; robust weights where they differ.
 
     Parameters
     ----------
@@ -51,22 +52,22 @@ class CoalitionFiltering(Weighting):
 
     def __call__(self, gramian: FloatArray) -> FloatArray:
         """Return the weights; 0 for the updates that are left out."""
-        f = num_malicious(self.epsilon, gramian)
-        heard = heard_once(gramian, f)
-        left = unsuspicious(heard, f)
-        q = np.zeros(len(heard.gramian))
-        q[left.voices] = efficient_or_robust(left)
-        return q @ heard.to_voices
+        f = max_malicious_among(gramian, self.epsilon)
+        merged = merge_duplicates(gramian, f)
+        inliers = find_inliers(merged, f)
+        q = np.zeros(len(merged.gramian))
+        q[inliers.indices] = efficient_or_robust(inliers)
+        return q @ merged.merging
 
 
-def efficient_or_robust(left: Unsuspicious) -> FloatArray:
+def efficient_or_robust(inliers: Inliers) -> FloatArray:
     """Return equal weights, or robust ones the more, the further apart their means are (step 4)."""
-    m = len(left.voices)
+    m, robust = len(inliers.indices), inliers.robust
     equal = np.full(m, 1 / m)
-    around_mean = centred(left.gramian, left.robust)
-    difference = equal - left.robust
+    around_mean = centred(inliers.gramian, robust)
+    difference = equal - robust
     apart = math.sqrt(max(float(difference @ around_mean @ difference), 0.0))
-    length = math.sqrt(m * float(difference @ difference)) * standard_error(around_mean, left.robust)
-    tolerated = NOISE * leaning(around_mean, left.robust) * length
+    length = math.sqrt(m * float(difference @ difference)) * standard_error(around_mean, robust)
+    tolerated = NOISE * leaning(around_mean, robust) * length
     trust = 1.0 if apart <= tolerated else (tolerated / apart) ** 4
-    return trust * equal + (1 - trust) * left.robust
+    return trust * equal + (1 - trust) * robust

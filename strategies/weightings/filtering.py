@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..updates import FloatArray
-from .parts.duplicates import heard_once
-from .parts.outliers import num_malicious
+from ..arrays import FloatArray
+from ..checks import require
+from ..epsilon import Epsilon, check_epsilon_or_auto
+from .parts.duplicates import merge_duplicates
+from .parts.outliers import max_malicious_among
 from .parts.spectrum import top_direction
 from .parts.threshold import stopping_threshold
-from .weighting import Epsilon, Weighting, check_epsilon_or_auto
+from .weighting import Weighting
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ class Filtering(Weighting):
         paper's algorithm and nothing else. By default duplicates are merged first, and the
         threshold is estimated (`stopping_threshold`).
     max_iterations : int, optional
-        Steps after which to stop in any case. By default ``2 floor(epsilon m)``, as the authors do:
-        with more, honest clients are removed.
+        Steps after which to stop in any case. By default ``2 f``, where f of the m clients may be
+        malicious, as the authors do: with more, honest clients are removed.
 
     Raises
     ------
@@ -51,21 +53,19 @@ class Filtering(Weighting):
 
     def __post_init__(self) -> None:
         check_epsilon_or_auto(self.epsilon)
-        if self.xi is not None and not self.xi >= 0:
-            raise ValueError(f"xi must be at least 0, got {self.xi}")
-        if self.max_iterations is not None and self.max_iterations < 0:
-            raise ValueError(f"max_iterations must be at least 0, got {self.max_iterations}")
+        require(self.xi is None or self.xi >= 0, "xi", "at least 0", self.xi)
+        countable = self.max_iterations is None or self.max_iterations >= 0
+        require(countable, "max_iterations", "at least 0", self.max_iterations)
 
     def __call__(self, gramian: FloatArray) -> FloatArray:
         """Return the weights that are left when the updates spread no more than honest ones."""
-        f = num_malicious(self.epsilon, gramian)
-        epsilon = f / len(gramian) if self.epsilon == "auto" else self.epsilon
-        steps = 2 * int(epsilon * len(gramian)) if self.max_iterations is None else self.max_iterations
+        f = max_malicious_among(gramian, self.epsilon)
+        steps = 2 * f if self.max_iterations is None else self.max_iterations
         if self.xi is not None:
             return filtered(gramian, self.xi, steps)
-        heard = heard_once(gramian, f)
-        xi = stopping_threshold(heard.gramian, heard.most_malicious)
-        return filtered(heard.gramian, xi, steps) @ heard.to_voices
+        merged = merge_duplicates(gramian, f)
+        xi = stopping_threshold(merged.gramian, merged.max_malicious)
+        return filtered(merged.gramian, xi, steps) @ merged.merging
 
 
 def filtered(gramian: FloatArray, xi: float, steps: int) -> FloatArray:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..updates import FloatArray
-from .parts.spectrum import distances_from_mean, of_comparable_length
+from ..arrays import FloatArray
+from ..checks import require
+from .mean import Mean
+from .parts.iterated_mean import iterated_mean
 from .weighting import Weighting
 
 
@@ -42,32 +44,24 @@ class GeometricMedian(Weighting):
     tolerance: float = 1e-12
 
     def __post_init__(self) -> None:
-        if not self.smoothing > 0:
-            raise ValueError(f"smoothing must be above 0, got {self.smoothing}")
-        if self.max_iterations < 1:
-            raise ValueError(f"max_iterations must be at least 1, got {self.max_iterations}")
-        if not self.tolerance >= 0:
-            raise ValueError(f"tolerance must be at least 0, got {self.tolerance}")
+        require(self.smoothing > 0, "smoothing", "above 0", self.smoothing)
+        require(self.max_iterations >= 1, "max_iterations", "at least 1", self.max_iterations)
+        require(self.tolerance >= 0, "tolerance", "at least 0", self.tolerance)
 
     def __call__(self, gramian: FloatArray) -> FloatArray:
         """Return weights inverse to the distances from the median; 0 for what is out of all range."""
-        comparable = of_comparable_length(gramian)
-        weights = np.zeros(len(gramian))
-        weights[comparable] = self._weiszfeld(gramian[np.ix_(comparable, comparable)])
-        return weights
+        return iterated_mean(
+            gramian,
+            Mean(),
+            self._weiszfeld_step,
+            max_iterations=self.max_iterations,
+            tolerance=self.tolerance,
+        )
 
-    def _weiszfeld(self, gramian: FloatArray) -> FloatArray:
-        m = len(gramian)
-        q = np.full(m, 1 / m)
-        for _ in range(self.max_iterations):
-            distances = distances_from_mean(gramian, q)
-            floor = self.smoothing * float(np.median(distances))
-            if not floor > 0:  # half of the updates are the same, and are the median
-                break
-            inverse = floor / np.maximum(distances, floor)
-            stepped = inverse / inverse.sum()
-            moved = float(np.abs(stepped - q).max())
-            q = stepped
-            if moved <= self.tolerance:
-                break
-        return q
+    def _weiszfeld_step(self, q: FloatArray, distances: FloatArray) -> FloatArray:
+        floor = self.smoothing * float(np.median(distances))
+        if not floor > 0:  # half of the updates are the same, and are the median
+            return q
+        inverse = floor / np.maximum(distances, floor)
+        stepped: FloatArray = inverse / inverse.sum()
+        return stepped

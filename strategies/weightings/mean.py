@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..updates import FloatArray
+from ..arrays import FloatArray
 from .weighting import Weighting
 
 

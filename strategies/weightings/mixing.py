@@ -1,6 +1,6 @@
 """Wrappers that average updates before another weighting sees them, and map its weights back.
 
-Mixed updates ``A X`` have the Gramian ``A K A^T``, and weights q on them are ``A^T q`` on the updates.
+Mixed updates ``A X`` have the Gramian ``A K A^T``, and weights q on them are ``q A`` on the updates.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays import FloatArray
+from ..checks import require
+from ..epsilon import Epsilon, check_epsilon_or_auto
 from ..gramian import squared_distances
-from ..updates import FloatArray
-from .parts.outliers import num_malicious
-from .weighting import Epsilon, Weighting, check_epsilon_or_auto
+from .parts.group_means import group_means
+from .parts.outliers import max_malicious_among
+from .weighting import Weighting
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,9 @@ class NearestNeighborMixing(Weighting):
     def __call__(self, gramian: FloatArray) -> FloatArray:
         """Return the weights of the updates before mixing."""
         m = len(gramian)
-        number = m - num_malicious(self.epsilon, gramian)
+        number = m - max_malicious_among(gramian, self.epsilon)
         distances = squared_distances(gramian)
-        np.fill_diagonal(distances, -1.0)  # itself first, even among copies
+        np.fill_diagonal(distances, -1.0)  # itself first, even among duplicates
         nearest = np.argsort(distances, axis=1, kind="stable")[:, :number]
         mixing = np.zeros((m, m))
         np.put_along_axis(mixing, nearest, 1 / number, axis=1)
@@ -77,10 +80,8 @@ class Bucketing(Weighting):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.bucket_size < 1:
-            raise ValueError(f"bucket_size must be at least 1, got {self.bucket_size}")
-        if self.seed < 0:
-            raise ValueError(f"seed must be at least 0, got {self.seed}")
+        require(self.bucket_size >= 1, "bucket_size", "at least 1", self.bucket_size)
+        require(self.seed >= 0, "seed", "at least 0", self.seed)
 
     def __call__(self, gramian: FloatArray) -> FloatArray:
         """Return the weights of the updates before averaging."""
@@ -89,7 +90,5 @@ class Bucketing(Weighting):
         order = by_length[np.random.default_rng(self.seed).permutation(m)]
         bucket = np.empty(m, dtype=np.intp)
         bucket[order] = np.arange(m) // self.bucket_size
-        member = (np.arange(bucket.max() + 1)[:, None] == bucket).astype(np.float64)
-        averaging = member / member.sum(axis=1, keepdims=True)
-        weights: FloatArray = self.weighting(averaging @ gramian @ averaging.T) @ averaging
-        return weights
+        averaging = group_means(bucket)
+        return self.weighting(averaging @ gramian @ averaging.T) @ averaging

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays import FloatArray
+from ..checks import require
+from ..epsilon import Epsilon, check_epsilon_or_auto
 from ..gramian import squared_distances
-from ..updates import FloatArray
-from .parts.outliers import num_malicious
-from .weighting import Epsilon, Weighting, check_epsilon_or_auto
+from .parts.outliers import max_malicious_among
+from .weighting import Weighting
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,13 @@ class MultiKrum(Weighting):
 
     def __post_init__(self) -> None:
         check_epsilon_or_auto(self.epsilon)
-        if self.num_selected is not None and self.num_selected < 1:
-            raise ValueError(f"num_selected must be at least 1, got {self.num_selected}")
+        selects_some = self.num_selected is None or self.num_selected >= 1
+        require(selects_some, "num_selected", "at least 1", self.num_selected)
 
     def __call__(self, gramian: FloatArray) -> FloatArray:
         """Return ``1 / num_selected`` for the selected updates, 0 for the others."""
         m = len(gramian)
-        f = num_malicious(self.epsilon, gramian)
+        f = max_malicious_among(gramian, self.epsilon)
         number = m - f if self.num_selected is None else min(self.num_selected, m)
         scores = krum_scores(squared_distances(gramian), f)
         weights = np.zeros(m)
@@ -55,16 +57,16 @@ class MultiKrum(Weighting):
         return weights
 
 
-def krum_scores(distances: FloatArray, num_malicious: int) -> FloatArray:
+def krum_scores(distances: FloatArray, f: int) -> FloatArray:
     """Return each update's sum of distances to its ``m - f - 2`` nearest others, at least one.
 
     Parameters
     ----------
     distances : ndarray of shape (m, m)
         Distances between the updates, squared for Krum.
-    num_malicious : int
-        f.
+    f : int
+        How many of them may be malicious.
     """
     nearest = np.sort(distances, axis=1)[:, 1:]
-    scores: FloatArray = nearest[:, : max(len(distances) - num_malicious - 2, 1)].sum(axis=1)
+    scores: FloatArray = nearest[:, : max(len(distances) - f - 2, 1)].sum(axis=1)
     return scores

@@ -11,24 +11,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..arrays import FloatArray
+from ..checks import require
+from ..epsilon import Epsilon, check_epsilon_or_auto
 from ..gramian import squared_distances
-from ..updates import FloatArray
 from .parts.capped_simplex import project_onto_capped_simplex
-from .parts.duplicates import heard_once
-from .parts.outliers import num_malicious
+from .parts.duplicates import merge_duplicates
+from .parts.outliers import max_malicious_among
 from .parts.spectrum import top_direction
 from .parts.threshold import stopping_threshold
-from .weighting import Epsilon, Weighting, check_epsilon_or_auto
+from .weighting import Weighting
 
 
 @dataclass(frozen=True)
 class NoRegret(Weighting):
     """Robust weights by multiplicative updates on the capped simplex.
 
-    Updates far from more than ``2 epsilon m`` others are dropped. Then, while ``||Cov_q||_2 > xi``:
-    multiply each weight by ``1 - step g_i``, where ``g`` are the quasi-gradients, and project onto
-    ``{q : sum q = 1, q_i <= 1 / ((1 - epsilon) m')}`` in relative entropy.
+    f of m updates may be malicious. Those far from more than ``2 f`` others are dropped; m' are left.
+    Then, while ``||Cov_q||_2 > xi``: multiply each weight by ``1 - step g_i``, where ``g`` are the
+    quasi-gradients, and project onto ``{q : sum q = 1, q_i <= 1 / ((1 - f / m) m')}`` in relative
+    entropy.
 
     Parameters
     ----------
@@ -56,27 +60,23 @@ class NoRegret(Weighting):
 
     def __post_init__(self) -> None:
         check_epsilon_or_auto(self.epsilon)
-        if self.xi is not None and not self.xi >= 0:
-            raise ValueError(f"xi must be at least 0, got {self.xi}")
-        if not 0 < self.eta <= 1:
-            raise ValueError(f"eta must be above 0 and at most 1, got {self.eta}")
-        if self.max_iterations < 0:
-            raise ValueError(f"max_iterations must be at least 0, got {self.max_iterations}")
+        require(self.xi is None or self.xi >= 0, "xi", "at least 0", self.xi)
+        require(0 < self.eta <= 1, "eta", "above 0 and at most 1", self.eta)
+        require(self.max_iterations >= 0, "max_iterations", "at least 0", self.max_iterations)
 
     def __call__(self, gramian: FloatArray) -> FloatArray:
         """Return the weights; 0 for the updates that were dropped at the start."""
-        f = num_malicious(self.epsilon, gramian)
+        f = max_malicious_among(gramian, self.epsilon)
         if self.xi is not None:
-            epsilon = f / len(gramian) if self.epsilon == "auto" else self.epsilon
-            return self._without_regret(gramian, epsilon, self.xi)
-        heard = heard_once(gramian, f)
-        xi = stopping_threshold(heard.gramian, heard.most_malicious)
-        epsilon = heard.most_malicious / len(heard.gramian)
-        return self._without_regret(heard.gramian, epsilon, xi) @ heard.to_voices
+            return self._without_regret(gramian, f, self.xi)
+        merged = merge_duplicates(gramian, f)
+        xi = stopping_threshold(merged.gramian, merged.max_malicious)
+        return self._without_regret(merged.gramian, merged.max_malicious, xi) @ merged.merging
 
-    def _without_regret(self, gramian: FloatArray, epsilon: float, xi: float) -> FloatArray:
-        near = not_far_from_most(gramian, epsilon)
+    def _without_regret(self, gramian: FloatArray, f: int, xi: float) -> FloatArray:
+        near = prune(gramian, f)
         inner = gramian[np.ix_(near, near)]
+        cap = 1 / ((1 - f / len(gramian)) * len(near))
         q, vector = np.full(len(near), 1 / len(near)), None
         for _ in range(self.max_iterations):
             eigenvalue, quasi_gradients, vector = top_direction(inner, q, vector)
@@ -84,23 +84,21 @@ class NoRegret(Weighting):
             if eigenvalue <= xi or farthest == 0:
                 break
             stepped = q * (1 - self.eta * quasi_gradients / farthest)
-            q = project_onto_capped_simplex(stepped, 1 / ((1 - epsilon) * len(near)))
+            q = project_onto_capped_simplex(stepped, cap)
         weights = np.zeros(len(gramian))
         weights[near] = q
         return weights
 
 
-def not_far_from_most(gramian: FloatArray, epsilon: float) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Return the updates that are far from at most ``2 epsilon m`` others (Algorithm 1, line 3).
+def prune(gramian: FloatArray, f: int) -> NDArray[np.intp]:
+    """Return the updates that are far from at most ``2 f`` others (Algorithm 1, line 3).
 
-    Far is more than twice the distance within which the median update has ``(1 - epsilon) m``
-    neighbours, itself included: at most ``epsilon m`` malicious clients cannot move that median
-    beyond honest clients' own.
+    Far is more than twice the distance within which the median update has ``m - f`` neighbours, itself
+    included: f malicious clients cannot move that median beyond honest clients' own.
     """
     m = len(gramian)
     distances = np.sqrt(squared_distances(gramian))
-    neighbours = min(m, int(np.ceil((1 - epsilon) * m)))
-    usual = float(np.median(np.sort(distances, axis=1)[:, neighbours - 1]))
+    usual = float(np.median(np.sort(distances, axis=1)[:, m - f - 1]))
     far_from = (distances > 2 * usual).sum(axis=1)
-    near = np.flatnonzero(far_from <= 2 * epsilon * m)
+    near = np.flatnonzero(far_from <= 2 * f)
     return near if len(near) else np.arange(m)

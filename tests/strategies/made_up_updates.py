@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from strategies.updates import FloatArray
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from strategies.arrays import FloatArray
 
 
 def honest(m: int, d: int = 400, seed: int = 0, power: float = 0.0) -> FloatArray:
@@ -25,3 +29,11 @@ def attacked(m: int = 30, malicious: int = 8, offset: float = 2.0, jitter: float
     rows[:malicious] = rows[malicious:].mean(axis=0) + offset * direction / np.linalg.norm(direction)
     rows[:malicious] += jitter * noise
     return rows
+
+
+def placements(draw: Any, rows: FloatArray, number: int) -> FloatArray:
+    """Draw where malicious clients stand: combinations of honest updates, at any distance."""
+    mix = draw(arrays(np.float64, (number, len(rows)), elements=st.floats(-1, 1)))
+    scale = draw(st.sampled_from([0.0, 0.01, 0.3, 1.0, 3.0, 1e3]))
+    placed: FloatArray = rows.mean(axis=0) + scale * mix @ (rows - rows.mean(axis=0))
+    return placed

@@ -17,7 +17,7 @@ from strategies import (
     aggregate,
     robust_mean,
 )
-from strategies.updates import FloatArray
+from strategies.arrays import FloatArray
 
 ROBUST: Sequence[Weighting] = (Filtering(0.2), NoRegret(0.2))
 ALL: Sequence[Weighting] = (Mean(), *ROBUST)

@@ -17,8 +17,8 @@ from flwr.server.strategy.aggregate import aggregate_median, aggregate_trimmed_a
 
 from experiments.as_published.published_weightings import PublishedKrum
 from strategies import MultiKrum
+from strategies.arrays import FloatArray
 from strategies.gramian import squared_distances
-from strategies.updates import FloatArray
 from strategies.weightings.multi_krum import krum_scores
 
 from .test_golden_cases import FUNCTIONS, GOLDEN_DIR, GoldenCase

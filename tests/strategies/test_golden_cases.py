@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.as_published.published_weightings import PublishedNoRegret, published_filtering
+from experiments.as_published.published_weightings import PublishedFiltering, PublishedNoRegret
 from strategies import PerformanceAware, Weighting, aggregate
-from strategies.updates import FloatArray
+from strategies.arrays import FloatArray
 
 AUTHORS_GUARD = 1e-8
 GOLDEN_DIR = os.environ.get("PAWBROFL_GOLDEN_DIR")
@@ -68,7 +68,7 @@ class GoldenCase:
         return slice(j * self.block_size, min((j + 1) * self.block_size, self.samples.shape[1]))
 
     def weighting(self) -> Weighting:
-        make = published_filtering if self.function.startswith("filter") else PublishedNoRegret
+        make = PublishedFiltering if self.function.startswith("filter") else PublishedNoRegret
         return make(self.kwargs["eps"], self.kwargs["sigma"], self.kwargs["expansion"])
 
     def tilt(self, j: int) -> PerformanceAware | None:

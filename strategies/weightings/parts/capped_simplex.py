@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...updates import FloatArray
+from ...arrays import FloatArray
 
 
 def project_onto_capped_simplex(weights: FloatArray, cap: float) -> FloatArray:

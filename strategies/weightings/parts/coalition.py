@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...updates import FloatArray
+from ...arrays import FloatArray
 from .spectrum import centred
 
 DIRECTIONS = 6
@@ -50,23 +50,19 @@ class Coalition:
     ----------
     members : ndarray of int
         Their numbers, ascending.
-    evidence : float
-        Log-likelihood, in nats, of two normal groups of one variance over one, along the members' own
-        direction, less what the best cut of a single normal group would have.
     harm : float
         How far the mean moves if they are left out, in standard errors of the mean.
     """
 
     members: NDArray[np.intp]
-    evidence: float
     harm: float
 
 
-NO_COALITION = Coalition(np.zeros(0, dtype=np.intp), 0.0, 0.0)
+NO_COALITION = Coalition(np.zeros(0, dtype=np.intp), 0.0)
 
 
-def most_harmful_coalition(gramian: FloatArray, most: int, robust: FloatArray) -> Coalition:
-    """Return the coalition of at most ``most`` updates that moves the mean furthest.
+def most_harmful_coalition(gramian: FloatArray, max_members: int, robust: FloatArray) -> Coalition:
+    """Return the coalition of at most ``max_members`` updates that moves the mean furthest.
 
     Only those are coalitions whose evidence is above ``10 + m / 10`` nats, and who move the mean by more
     than a standard error, or than honest noise would.
@@ -75,21 +71,21 @@ def most_harmful_coalition(gramian: FloatArray, most: int, robust: FloatArray) -
     ----------
     gramian : ndarray of shape (m, m)
         Inner products of the updates.
-    most : int
+    max_members : int
         The largest number of members.
     robust : ndarray of shape (m,)
         Weights of a robust mean, around which the search starts: those of `least_spread`.
     """
     m = len(gramian)
-    most = min(most, m - 2)
-    if most < 1:
+    max_members = min(max_members, m - 2)
+    if max_members < 1:
         return NO_COALITION
     around = centred(gramian, robust)
     unit = standard_error(around, robust)
     by_noise = NOISE * leaning(around, robust)
     if not unit > 0:
         return NO_COALITION
-    reference = _evidence_of_one_bell(m, most)
+    reference = _evidence_of_one_bell(m, max_members)
     worst, seen = NO_COALITION, set()
     for projections in _starts(around, robust):
         for _ in range(ROUNDS):
@@ -104,7 +100,7 @@ def most_harmful_coalition(gramian: FloatArray, most: int, robust: FloatArray) -
             harm = math.sqrt(max(float(difference @ products), 0.0)) / unit
             noticeable = harm > min(1.0, by_noise * math.sqrt(m * float(difference @ difference)))
             if evidence > EVIDENCE + EVIDENCE_PER_UPDATE * m and noticeable and harm > worst.harm:
-                worst = Coalition(members, evidence, harm)
+                worst = Coalition(members, harm)
             projections = products - np.diag(around) * difference
     return worst
 
@@ -141,11 +137,11 @@ def _starts(around: FloatArray, q: FloatArray) -> Iterator[FloatArray]:
         yield -directions[:, j]
 
 
-def _evidence_of_one_bell(m: int, most: int) -> FloatArray:
-    """Return the evidence for a cut of 1 to ``most`` from one normally distributed group of m."""
+def _evidence_of_one_bell(m: int, max_members: int) -> FloatArray:
+    """Return the evidence for a cut of 1 to ``max_members`` from one normally distributed group of m."""
     from scipy.special import ndtri
 
-    share = np.arange(1, most + 1) / m
+    share = np.arange(1, max_members + 1) / m
     density = np.exp(-(ndtri(share) ** 2) / 2) / math.sqrt(2 * math.pi)
     explained = np.minimum(density**2 / (share * (1 - share)), 0.999)
     evidence: FloatArray = -m / 2 * np.log1p(-explained)
@@ -153,12 +149,16 @@ def _evidence_of_one_bell(m: int, most: int) -> FloatArray:
 
 
 def _cut(projections: FloatArray, reference: FloatArray) -> tuple[NDArray[np.intp], float]:
-    """Return the upper group that stands apart most, and the evidence for it."""
-    m, most = len(projections), len(reference)
+    """Return the upper group that stands apart most, and the evidence for it.
+
+    Evidence is the log-likelihood, in nats, of two normal groups of one variance over one, less what the
+    best cut of a single normal group would have.
+    """
+    m, max_members = len(projections), len(reference)
     descending = np.argsort(-projections, kind="stable")
     upper = np.cumsum(projections[descending])
-    sizes = np.arange(1, most + 1)
-    apart = upper[:most] / sizes - (upper[-1] - upper[:most]) / (m - sizes)
+    sizes = np.arange(1, max_members + 1)
+    apart = upper[:max_members] / sizes - (upper[-1] - upper[:max_members]) / (m - sizes)
     variance = max(float(projections.var()), np.finfo(np.float64).tiny)
     explained = np.minimum(sizes * (m - sizes) / m**2 * apart**2 / variance, 1 - 1e-12)
     evidence = -m / 2 * np.log1p(-explained) - reference

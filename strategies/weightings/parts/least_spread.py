@@ -22,14 +22,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...updates import FloatArray
+from ...arrays import FloatArray
 from .capped_simplex import project_onto_capped_simplex
 from .spectrum import centred
 
 STEP = 0.3
 """What a client of average gradient loses in one step, in nats, before projection."""
 
-MOST = 30.0
+MAX_LOSS = 30.0
 """The most that any client loses in one step, in nats: enough to drop it, and no overflow."""
 
 SMALLEST = float(np.finfo(np.float64).tiny)
@@ -66,5 +66,5 @@ def least_spread(gramian: FloatArray, cap: float) -> FloatArray:
         if not value > SMALLEST:
             break
         # Far clients' gradients are thousands of times the average; what they lose is limited each.
-        q = project_onto_capped_simplex(q * np.exp(-np.minimum(STEP / value * gradient, MOST)), cap)
+        q = project_onto_capped_simplex(q * np.exp(-np.minimum(STEP / value * gradient, MAX_LOSS)), cap)
     return best

@@ -17,10 +17,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...gramian import squared_distances
-from ...updates import FloatArray
+from ...arrays import FloatArray
 
 ITERATIVE_FROM = 300
 """Rows from which on the top eigenpair alone is found faster than by LAPACK."""
@@ -93,25 +91,3 @@ def top_eigenpair(matrix: FloatArray, start: FloatArray | None = None) -> tuple[
             pass  # LAPACK takes longer, but always gets there
     values, vectors = eigh(matrix, subset_by_index=(m - 1, m - 1))
     return float(values[0]), vectors[:, 0]
-
-
-def distances_from_mean(gramian: FloatArray, q: FloatArray) -> FloatArray:
-    """Return the (m,) Euclidean distances of the updates from their q-mean."""
-    distances: FloatArray = np.sqrt(np.maximum(np.diag(centred(gramian, q)), 0.0))
-    return distances
-
-
-def medoid(distances: FloatArray) -> int:
-    """Return the update whose median distance to the others is smallest."""
-    return int(np.argmin(np.median(distances, axis=1)))
-
-
-def of_comparable_length(gramian: FloatArray) -> NDArray[np.intp]:
-    """Return the updates that are not so far out that rounding errors of theirs swamp the others.
-
-    Those within 100,000 times the median distance from the medoid: beyond, what is left of the others'
-    distances after centring has fewer than six digits.
-    """
-    distances = np.sqrt(squared_distances(gramian))
-    from_medoid = distances[medoid(distances)]
-    return np.flatnonzero(from_medoid <= 1e5 * np.median(from_medoid))

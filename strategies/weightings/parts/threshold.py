@@ -8,7 +8,7 @@ covariance that is at most the honest clients' own, whatever the malicious ones 
 
 from __future__ import annotations
 
-from ...updates import FloatArray
+from ...arrays import FloatArray
 from .least_spread import least_spread
 from .spectrum import top_direction
 
@@ -22,7 +22,7 @@ are filtered cost less than malicious ones that are not.
 """
 
 
-def stopping_threshold(gramian: FloatArray, most_malicious: int) -> float:
+def stopping_threshold(gramian: FloatArray, max_malicious: int) -> float:
     """Estimate the covariance norm that updates would have without their malicious ones.
 
     Malicious updates cannot raise it above `SLACK` times ``tr(Cov^4)^(1/4)`` of the honest ones, as
@@ -32,8 +32,8 @@ def stopping_threshold(gramian: FloatArray, most_malicious: int) -> float:
     ----------
     gramian : ndarray of shape (m, m)
         Inner products of the updates.
-    most_malicious : int
+    max_malicious : int
         How many of them may be malicious.
     """
-    q = least_spread(gramian, 1 / (len(gramian) - most_malicious))
+    q = least_spread(gramian, 1 / (len(gramian) - max_malicious))
     return SLACK * top_direction(gramian, q).eigenvalue

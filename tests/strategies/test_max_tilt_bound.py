@@ -1,4 +1,4 @@
-"""The documented bound on what liars gain: their share is at most ``rho Q / (1 + (rho - 1) Q)``."""
+"""What false reports gain at most: the share ``rho Q / (1 + (rho - 1) Q)`` of the tilted weight."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies import EffectiveClients, PerformanceAware
-from strategies.updates import FloatArray
+from strategies.arrays import FloatArray
 
 ANY_REPORT = st.floats(allow_nan=True, allow_infinity=True)
 MU = st.one_of(
@@ -18,23 +18,23 @@ MU = st.one_of(
 )
 
 
-def share(weights: FloatArray, liars: list[int]) -> float:
-    return float(weights[liars].sum() / weights.sum())
+def share(weights: FloatArray, malicious: list[int]) -> float:
+    return float(weights[malicious].sum() / weights.sum())
 
 
-def most(robust_share: float, max_tilt: float) -> float:
+def highest_share(robust_share: float, max_tilt: float) -> float:
     return max_tilt * robust_share / (1 + (max_tilt - 1) * robust_share)
 
 
 @settings(max_examples=300)
 @given(data=st.data(), m=st.integers(2, 12), mu=MU, max_tilt=st.floats(1, 100))
-def test_whatever_is_reported_liars_gain_no_more_than_the_bound(
+def test_whatever_is_reported_malicious_clients_gain_no_more_than_the_bound(
     data: st.DataObject, m: int, mu: float | EffectiveClients | None, max_tilt: float
 ) -> None:
     raw = np.array(data.draw(st.lists(st.floats(0, 1), min_size=m, max_size=m)))
     q = raw / raw.sum() if raw.sum() > 1e-300 else np.full(m, 1 / m)
     reports = np.array(data.draw(st.lists(ANY_REPORT, min_size=m, max_size=m)))
-    liars = data.draw(st.lists(st.integers(0, m - 1), min_size=1, max_size=m, unique=True))
+    malicious = data.draw(st.lists(st.integers(0, m - 1), min_size=1, max_size=m, unique=True))
     epsilon = data.draw(st.floats(0, 0.49))
     tilted = PerformanceAware(mu, epsilon, max_tilt=max_tilt)(q, reports)
     counted = np.isfinite(reports) & (q > 0)
@@ -42,17 +42,17 @@ def test_whatever_is_reported_liars_gain_no_more_than_the_bound(
         np.testing.assert_array_equal(tilted, q)
         return
     robust = np.where(counted, q, 0.0)
-    assert share(tilted, liars) <= most(share(robust, liars), max_tilt) * (1 + 1e-9)
+    assert share(tilted, malicious) <= highest_share(share(robust, malicious), max_tilt) * (1 + 1e-9)
 
 
 def test_two_clients_weights_can_change_their_ratio_by_max_tilt_so_the_bound_cannot_be_lower() -> None:
-    # The median client reports a gap between those of the liars and of the others.
+    # The median client reports a gap between those of the malicious clients and of the others.
     reports = [5.0] * 4 + [1.0] * 2 + [0.0] * 4
     tilted = PerformanceAware(mu=1e-6, epsilon=0.2)(np.full(10, 0.1), reports)
     assert tilted[0] / tilted[-1] == pytest.approx(2.0)
 
 
-def test_without_bounds_one_liar_takes_everything() -> None:
+def test_without_bounds_one_client_takes_everything() -> None:
     q = np.full(10, 0.1)
     reports = [1e6] + [0.5] * 9
     assert share(PerformanceAware(bound_reports=False)(q, reports), [0]) == pytest.approx(1)
@@ -68,9 +68,9 @@ def test_a_tilt_of_one_is_none() -> None:
 def test_lowering_its_report_never_gains_a_client_weight() -> None:
     q = np.full(10, 0.1)
     honest = np.linspace(0.1, 1.0, 10)
-    for liar in range(10):
+    for client in range(10):
         for lie in (0.0, -1.0, -1e300):
             lying = honest.copy()
-            lying[liar] = lie
+            lying[client] = lie
             tilt = PerformanceAware(mu=0.05)
-            assert share(tilt(q, lying), [liar]) <= share(tilt(q, honest), [liar]) + 1e-12
+            assert share(tilt(q, lying), [client]) <= share(tilt(q, honest), [client]) + 1e-12

@@ -21,8 +21,8 @@ from strategies.replies.serialized_arrays import (
     serialize_array,
 )
 
-from .one_round import BOTH_APIS, AggregateFit, NamedProxy, Reply
-from .test_pawbrofl_strategy import START, honest_replies
+from ..one_round import BOTH_APIS, AggregateFit, NamedProxy, Reply
+from ..test_pawbrofl_strategy import START, honest_replies
 
 F4 = np.dtype(np.float32)
 

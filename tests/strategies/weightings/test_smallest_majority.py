@@ -13,7 +13,7 @@ MOST_WEIGHT = {"coalition-filtering": 0.01, "filtering": 0.01, "no-regret": 0.25
 @pytest.mark.parametrize("method", MOST_WEIGHT)
 @pytest.mark.parametrize("malicious", [1, 2, 3, 4])
 @pytest.mark.parametrize("seed", range(5))
-def test_honest_clients_are_not_taken_for_copies_of_each_other(
+def test_honest_clients_are_not_taken_for_duplicates_of_each_other(
     method: str, malicious: int, seed: int
 ) -> None:
     random = np.random.default_rng(seed)
