@@ -16,6 +16,7 @@ from flwr.server.client_proxy import ClientProxy
 from flwr.server.strategy import FedAvg, FedMedian, FedTrimmedAvg
 
 from strategies.diagnostics import ClientDiagnostics, OnRound, RoundDiagnostics
+from strategies.epsilon import max_malicious
 from strategies.replies.client_replies import reported_gap
 
 
@@ -68,7 +69,22 @@ class RecordedMedian(_Recorded, FedMedian):
 
 
 class RecordedTrimmedAverage(_Recorded, FedTrimmedAvg):
-    """Flower's coordinate-wise trimmed mean."""
+    """Flower's coordinate-wise trimmed mean, which trims as many as may be malicious at either end."""
+
+    def __init__(self, *, epsilon: float, **options: Any) -> None:
+        super().__init__(**options)
+        self._epsilon = epsilon
+
+    def aggregate_fit(
+        self,
+        server_round: int,
+        results: list[tuple[ClientProxy, FitRes]],
+        failures: list[tuple[ClientProxy, FitRes] | BaseException],
+    ) -> tuple[Parameters | None, dict[str, Scalar]]:
+        """Aggregate, with ``beta`` for the number of clients that answered."""
+        m = max(len(results), 1)
+        self.beta = (max_malicious(self._epsilon, m) + 0.25) / m  # Flower rounds ``beta m`` down
+        return super().aggregate_fit(server_round, results, failures)
 
 
 BASELINES: dict[str, type[RecordedMedian | RecordedTrimmedAverage]] = {
@@ -78,7 +94,7 @@ BASELINES: dict[str, type[RecordedMedian | RecordedTrimmedAverage]] = {
 
 
 def baseline(name: str, epsilon: float, **options: Any) -> FedAvg:
-    """Return one of `BASELINES`; the trimmed mean trims epsilon at either end.
+    """Return one of `BASELINES`; the trimmed mean withstands epsilon.
 
     Parameters
     ----------
@@ -90,5 +106,5 @@ def baseline(name: str, epsilon: float, **options: Any) -> FedAvg:
         round's diagnostics; and those of Flower's strategies.
     """
     if name == "fed-trimmed-avg":
-        options["beta"] = epsilon
+        options["epsilon"] = epsilon
     return BASELINES[name](**options)

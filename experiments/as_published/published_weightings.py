@@ -25,48 +25,39 @@ from strategies.weightings.parts.group_means import group_means
 from strategies.weightings.parts.spectrum import top_direction
 
 
-def published_threshold(sigma: float, expansion: float) -> float:
-    """Return the covariance norm at which the authors' code stops: ``sqrt(expansion) sigma``."""
-    return float(np.sqrt(expansion) * sigma)
-
-
 @dataclass(frozen=True)
-class PublishedFiltering(Weighting):
-    """Filtering as the authors' code computes it.
+class _Published(Weighting):
+    """What Filtering and No-Regret of the authors' code have in common.
 
     Parameters
     ----------
     epsilon : float
         The assumed fraction of malicious clients.
     sigma, expansion : float
-        The threshold is ``sqrt(expansion) sigma``.
+        Stop at a covariance norm of ``sqrt(expansion) sigma``.
     """
 
     epsilon: float = 0.2
     sigma: float = 1e-5
     expansion: float = 20
+
+    @property
+    def threshold(self) -> float:
+        """The covariance norm at which they stop."""
+        return float(np.sqrt(self.expansion) * self.sigma)
+
+
+class PublishedFiltering(_Published):
+    """Filtering as the authors' code computes it."""
 
     def __call__(self, gramian: FloatArray) -> FloatArray:
         """Return the weights that are left at the threshold, or after the last step."""
         steps = 2 * int(self.epsilon * len(gramian))
-        return filtered(gramian, published_threshold(self.sigma, self.expansion), steps)
+        return filtered(gramian, self.threshold, steps)
 
 
-@dataclass(frozen=True)
-class PublishedNoRegret(Weighting):
-    """No-Regret as the authors' code computes it.
-
-    Parameters
-    ----------
-    epsilon : float
-        The assumed fraction of malicious clients.
-    sigma, expansion : float
-        The threshold is ``sqrt(expansion) sigma``.
-    """
-
-    epsilon: float = 0.2
-    sigma: float = 1e-5
-    expansion: float = 20
+class PublishedNoRegret(_Published):
+    """No-Regret as the authors' code computes it."""
 
     def __call__(self, gramian: FloatArray) -> FloatArray:
         """Return the weights, zero for the updates that the Krum scores dropped."""
@@ -79,7 +70,7 @@ class PublishedNoRegret(Weighting):
         q, cap = np.ones(m), 1 / ((1 - self.epsilon) * m)
         for _ in range(int(2 * self.epsilon * m)):
             eigenvalue, quasi_gradients, _ = top_direction(inner, q / q.sum())
-            if eigenvalue <= published_threshold(self.sigma, self.expansion):
+            if eigenvalue <= self.threshold:
                 break
             q = _force_to_cap(q * (1 - 0.5 * quasi_gradients / diameter), cap)
         weights = np.zeros(len(gramian))

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from strategies import WEIGHTINGS, Mean, PerformanceAware, aggregate
+from strategies.epsilon import max_malicious
 from strategies.weightings import RECOMMENDED, weighting_named
 
 from .timing import compare
@@ -59,7 +60,7 @@ def ways(
         return lambda: aggregate(updates, weighting, gaps, tilt)
 
     def krum() -> object:
-        f = int(EPSILON * len(updates))
+        f = max_malicious(EPSILON, len(updates))
         return aggregate_krum([(update, 1) for update in updates], f, len(updates) - f)
 
     found: dict[str, Callable[[], object]] = {"Y @ Y.T": lambda: matrix @ matrix.T}
@@ -67,7 +68,7 @@ def ways(
     found["Flower: Krum"] = krum
     try:
         byzfl: Any = importlib.import_module("byzfl")
-        found["ByzFL: CAF"] = lambda: byzfl.CAF(int(EPSILON * len(updates)))(matrix)
+        found["ByzFL: CAF"] = lambda: byzfl.CAF(max_malicious(EPSILON, len(updates)))(matrix)
     except ImportError:
         print("byzfl is not installed: its filter is left out")
     return found

@@ -14,6 +14,7 @@ from flwr.server.strategy.aggregate import aggregate_krum, aggregate_median, agg
 from numpy.typing import NDArray
 
 from strategies import WEIGHTINGS, robust_mean
+from strategies.epsilon import max_malicious
 
 Updates = NDArray[np.float32]
 Estimator = Callable[[Updates, float], NDArray[Any]]
@@ -36,16 +37,12 @@ def others(*, slow: bool = False) -> dict[str, Estimator]:
     return {"mean": lambda x, _: x.mean(axis=0), **_of_flower(), **_of_byzfl(slow)}
 
 
-def _malicious(x: Updates, epsilon: float) -> int:
-    return round(epsilon * len(x))
-
-
 def _of_flower() -> dict[str, Estimator]:
     def results(x: Updates) -> list[tuple[list[NDArray[Any]], int]]:
         return [([row], 1) for row in x]
 
     def multi_krum(x: Updates, epsilon: float) -> NDArray[Any]:
-        f = _malicious(x, epsilon)
+        f = max_malicious(epsilon, len(x))
         return np.asarray(aggregate_krum(results(x), f, len(x) - f)[0])
 
     return {
@@ -63,20 +60,21 @@ def _of_byzfl(slow: bool) -> dict[str, Estimator]:
     except ImportError:
         return {}
 
-    def after_mixing(rule: Callable[[int], Any]) -> Estimator:
-        def estimate(x: Updates, epsilon: float) -> NDArray[Any]:
-            f = _malicious(x, epsilon)
-            return np.asarray(rule(f)(byzfl.NNM(f)(x)))
+    def told(rule: Callable[[int], Any]) -> Estimator:
+        return lambda x, epsilon: np.asarray(rule(max_malicious(epsilon, len(x)))(x))
 
-        return estimate
+    def after_mixing(rule: Callable[[int], Any]) -> Estimator:
+        return told(lambda f: lambda x: rule(f)(byzfl.NNM(f)(x)))
 
     found: dict[str, Estimator] = {
         "byzfl geometric median": lambda x, _: np.asarray(byzfl.GeometricMedian(T=20)(x)),
-        "byzfl meamed": lambda x, epsilon: np.asarray(byzfl.Meamed(_malicious(x, epsilon))(x)),
-        "byzfl multi-krum": lambda x, epsilon: np.asarray(byzfl.MultiKrum(_malicious(x, epsilon))(x)),
+        "byzfl meamed": lambda x, epsilon: np.asarray(byzfl.Meamed(max_malicious(epsilon, len(x)))(x)),
+        "byzfl multi-krum": lambda x, epsilon: np.asarray(
+            byzfl.MultiKrum(max_malicious(epsilon, len(x)))(x)
+        ),
         "byzfl NNM + trimmed mean": after_mixing(lambda f: byzfl.TrMean(f)),
         "byzfl NNM + geometric median": after_mixing(lambda f: byzfl.GeometricMedian(T=20)),
     }
     if slow:
-        found["byzfl CAF"] = lambda x, epsilon: np.asarray(byzfl.CAF(_malicious(x, epsilon))(x))
+        found["byzfl CAF"] = told(byzfl.CAF)
     return found

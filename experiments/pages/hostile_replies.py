@@ -31,6 +31,7 @@ from pawbrofl_app.rounds.round_progress import RunProgress
 from pawbrofl_app.rounds.training_loop import TooFewReplies, TrainingLoop
 from strategies import PAwBRoFL
 from strategies.diagnostics import RoundDiagnostics
+from strategies.epsilon import max_malicious
 
 from .hostile_kinds import KINDS, START, Kind
 from .page import Page
@@ -136,7 +137,7 @@ def with_pawbrofl(kind: Kind) -> Outcome:
 def with_flower(kind: Kind, strategy: type[FedAvg]) -> Outcome:
     """Return what becomes of a round with Flower's server and one of its strategies."""
     manager = SimpleClientManager()
-    known = {"num_malicious_clients": int(EPSILON * NUM_CLIENTS)} if strategy is Krum else {}
+    known = {"num_malicious_clients": max_malicious(EPSILON, NUM_CLIENTS)} if strategy is Krum else {}
     # What FedAvg makes of some replies depends on which of them came first, in a run by chance.
     ordered: Any = type(strategy.__name__, (_InTheClientsOrder, strategy), {})
     made = ordered(initial_parameters=ndarrays_to_parameters(START), fraction_evaluate=0.0, **known)

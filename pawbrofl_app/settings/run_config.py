@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 
 from attacks import NO_ATTACK
+from strategies.epsilon import max_malicious
 
 from ..tasks.partitions import PartitionedData
 from .aggregation_settings import AggregationSettings
@@ -112,11 +113,11 @@ class RunConfig:
     def needed_replies(self) -> int:
         """How many clients must answer for a round to count.
 
-        By default so many that malicious ones, at most a fraction ``epsilon`` of those that were
-        asked, are fewer than half of those that answered.
+        By default so many that those who may be malicious among the asked ones are fewer than half of
+        those that answered.
         """
-        asked = self.federation.num_fit_clients
-        return self.rounds.min_fit_clients or min(int(2 * self.aggregation.epsilon * asked) + 1, asked)
+        f = max_malicious(self.aggregation.epsilon, self.federation.num_fit_clients)
+        return self.rounds.min_fit_clients or 2 * f + 1
 
     @property
     def partitioned_data(self) -> PartitionedData:
