@@ -20,7 +20,7 @@ class ClientDiagnostics:
     Attributes
     ----------
     client : str
-        The name that the client goes by: what it reports of itself, or else its node id.
+        The partition id that the client reports, or else its node id.
     robust_weight : float
         q, from the robust weighting; the q of a round sum to one.
     weight : float
@@ -93,23 +93,20 @@ def diagnose(
     aggregation : Aggregation or None
         Of those that were not left out, in their order; None where there were none.
     """
-    usable = [reply for reply in replies if not reply.left_out]
-    weights = dict[int, tuple[float, float]]()
-    if aggregation is not None:
-        for reply, q, weight in zip(
-            usable, aggregation.robust_weights, aggregation.weights, strict=True
-        ):
-            weights[reply.position] = (float(q), float(weight))
+    num_aggregated = sum(not reply.left_out for reply in replies)
+    weights = iter(
+        zip(aggregation.robust_weights, aggregation.weights, strict=True) if aggregation else ()
+    )
     clients = []
     for reply in replies:
-        robust_weight, weight = weights.get(reply.position, (0.0, 0.0))
+        q, weight = (0.0, 0.0) if reply.left_out else next(weights)
         clients.append(
             ClientDiagnostics(
                 client=reply.client,
-                robust_weight=robust_weight,
-                weight=weight,
+                robust_weight=float(q),
+                weight=float(weight),
                 loss_gap=reply.loss_gap,
-                judged_malicious=bool(reply.left_out) or judged_malicious(robust_weight, len(usable)),
+                judged_malicious=bool(reply.left_out) or judged_malicious(float(q), num_aggregated),
                 num_examples=reply.num_examples,
                 left_out=reply.left_out,
             )

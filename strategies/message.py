@@ -128,7 +128,8 @@ class PAwBRoFL(RobustRounds, FedAvg):
     def _average(
         self, stage: str, aggregate: Any, contents: Sequence[RecordDict]
     ) -> MetricRecord | None:
-        alike = averageable(contents, self.weighted_by_key)
+        records = [list(content.metric_records.values()) for content in contents]
+        alike = [contents[i] for i in averageable(records, self.weighted_by_key)]
         if len(alike) < len(contents):
             FLOWER_LOG.warning(
                 "%s: the metrics of %d of %d replies do not fit the others' and are not averaged",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from .flower_log import FLOWER_LOG
 
-if TYPE_CHECKING:
-    from flwr.app import RecordDict
+Metrics = Mapping[str, Any]
+"""Numbers, or lists of them, by name: one of Flower's MetricRecords."""
 
 
 def tolerant(aggregate_metrics: Callable[..., Any], when_it_fails: Callable[[], Any]) -> Any:
@@ -30,23 +30,23 @@ def tolerant(aggregate_metrics: Callable[..., Any], when_it_fails: Callable[[], 
     return tolerated
 
 
-def averageable(contents: Sequence[RecordDict], weighted_by_key: str) -> list[RecordDict]:
-    """Return the replies whose metrics can be averaged: those that are built as most are.
+def averageable(replies: Sequence[Sequence[Metrics]], weighted_by_key: str) -> list[int]:
+    """Return which replies' metrics can be averaged: those that are built as most are.
 
-    Each of them has one MetricRecord with finite numbers only and a weight above zero.
+    Each of them has one record of metrics with finite numbers only and a weight above zero.
     """
-    built = [_how_built(content, weighted_by_key) for content in contents]
+    built = [_how_built(records, weighted_by_key) for records in replies]
     votes = Counter(form for form in built if form is not None)
     if not votes:
         return []
     most = votes.most_common(1)[0][0]
-    return [content for content, form in zip(contents, built, strict=True) if form == most]
+    return [position for position, form in enumerate(built) if form == most]
 
 
-def _how_built(content: RecordDict, weighted_by_key: str) -> frozenset[tuple[str, int]] | None:
-    if len(content.metric_records) != 1:
+def _how_built(records: Sequence[Metrics], weighted_by_key: str) -> frozenset[tuple[str, int]] | None:
+    if len(records) != 1:
         return None
-    (record,) = content.metric_records.values()
+    (record,) = records
     weight = record.get(weighted_by_key)
     if isinstance(weight, list) or weight is None or not weight > 0:
         return None

@@ -57,10 +57,10 @@ class RobustRounds:
     loss_gap_key : str, default "loss_gap"
         Name of the metric that holds a client's optimality gap.
     client_id_key : str, default "partition_id"
-        Name of the metric, a whole number, that tells clients apart from run to run. It gives order and
-        names only. Clients that do not report it go by their node id.
+        Name of the metric that holds a client's partition id, a whole number that stays the same from
+        run to run. It gives order and names only; clients without it go by their node id.
     on_round : callable, optional
-        Called with the round's `RoundDiagnostics` after every aggregation.
+        Callback that is given the round's `RoundDiagnostics` after every aggregation.
     **flower_options
         All options of Flower's ``FedAvg`` of the same API.
 
@@ -104,9 +104,8 @@ class RobustRounds:
         self.server_learning_rate = server_learning_rate
         self.server_optimizer = server_optimizer
         self.block_size = block_size
-        if isinstance(not_in_gramian, str):
-            not_in_gramian = [not_in_gramian]
-        self.not_in_gramian = tuple(not_in_gramian)
+        outside = [not_in_gramian] if isinstance(not_in_gramian, str) else not_in_gramian
+        self.not_in_gramian = tuple(outside)
         self.loss_gap_key = loss_gap_key
         self.client_id_key = client_id_key
         self.on_round = on_round

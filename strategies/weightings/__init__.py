@@ -69,7 +69,6 @@ __all__ = [
     "Bucketing",
     "CenteredClipping",
     "CoalitionFiltering",
-    "Epsilon",
     "Filtering",
     "GeometricMedian",
     "Mean",
