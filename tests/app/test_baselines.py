@@ -16,7 +16,9 @@ from strategies.epsilon import max_malicious
     ("epsilon", "m"), [(0.0, 3), (0.2, 1), (0.2, 19), (0.2, 20), (0.29, 100), (0.49, 5), (0.49, 99)]
 )
 def test_it_trims_as_many_as_may_be_malicious(epsilon: float, m: int) -> None:
-    strategy = RecordedTrimmedAverage(epsilon=epsilon, on_round=lambda _: None, client_id_key="partition_id")
+    strategy = RecordedTrimmedAverage(
+        epsilon=epsilon, on_round=lambda _: None, client_id_key="partition_id"
+    )
     values = 2.0 ** np.arange(m)
     results: list[tuple[Any, FitRes]] = [
         (
