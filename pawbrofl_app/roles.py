@@ -12,6 +12,7 @@ from clients.honest import HonestClient
 
 from .settings.node_config import Site
 from .settings.run_config import InvalidSetting, RunConfig
+from .settings.threat_settings import ThreatSettings
 
 
 def malicious_clients(config: RunConfig) -> list[int]:
@@ -67,10 +68,10 @@ def collusion_of(
     )
 
 
-def evaluated_backdoor(config: RunConfig) -> Backdoor:
+def evaluated_backdoor(threat: ThreatSettings) -> Backdoor:
     """Return the backdoor by which the attack's success is measured.
 
     That of the attack; without any, that of the settings, which nobody trains, for comparison.
     """
-    attacked = None if config.threat.attack == NO_ATTACK else config.threat.attack_of(0).backdoor
-    return attacked or Backdoor(config.threat.trigger, config.threat.target_label)
+    attacked = None if threat.attack == NO_ATTACK else threat.attack_of(0).backdoor
+    return attacked or Backdoor(threat.trigger, threat.target_label)

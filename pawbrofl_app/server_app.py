@@ -128,7 +128,7 @@ def make_strategy(
     ) -> tuple[float, dict[str, Scalar]]:
         started = time.perf_counter()
         load_arrays(model, arrays)
-        result = method.evaluate(model, images, labels, evaluated_backdoor(config))
+        result = method.evaluate(model, images, labels, evaluated_backdoor(config.threat))
         records.add_round(server_round, result, time.perf_counter() - started)
         return result.loss, {
             "accuracy": result.accuracy,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,16 @@ def test_bad_settings_are_named_in_one_line(
     assert errors.startswith("error: ")
     assert message in errors
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refusal_does_not_wait_for_pytorch() -> None:
+    refuse = (
+        "import sys; from pawbrofl_app.command import main; "
+        "print(main(['run', '--run-config', 'mu=0']), 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", refuse], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2", "False"]
+    assert done.stderr == "error: mu must be above 0, got 0\n"
 
 
 def test_an_existing_results_folder_is_not_written_over(

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from attacks import ATTACKS, make_attack
-from clients import LocalTraining
 from clients.collusion import Collusion
 from clients.honest import HonestClient, NDArrays
+from clients.local_training import LocalTraining
 from clients.malicious import MaliciousClient
 from clients.model_arrays import arrays_of
 from clients.training_cache import TrainingCache

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from attacks import Attack, BarTrigger, DistributedBackdoor
-from clients import LocalTraining
 from clients.honest import HonestClient
+from clients.local_training import LocalTraining
 from clients.malicious import MaliciousClient
 from clients.model_arrays import arrays_of, load_arrays
 
