@@ -43,13 +43,6 @@ class ServerStep:
     optimizer_state: State | None
 
 
-def client_updates(
-    global_model: NDArrays, client_models: Sequence[NDArrays], arrays: Sequence[int]
-) -> list[NDArrays]:
-    """Return the updates ``theta - theta_i`` of some of the model's arrays, in float32 or wider."""
-    return [[difference(global_model[k], model[k]) for k in arrays] for model in client_models]
-
-
 def server_step(
     global_model: NDArrays,
     client_models: Sequence[NDArrays],
@@ -84,8 +77,9 @@ def server_step(
     epsilon : float, default 0.2
         The fraction of malicious clients that this mean withstands.
     """
-    inside = in_gramian(global_model, not_in_gramian)
-    updates = client_updates(global_model, client_models, inside)
+    floating = [k for k, array in enumerate(global_model) if is_floating(array)]
+    inside = [k for k in floating if k not in not_in_gramian]
+    updates = [[difference(global_model[k], model[k]) for k in inside] for model in client_models]
     aggregation = aggregate(updates, weighting, loss_gaps, performance, block_size)
     direction = [np.asarray(update, dtype=np.float64) for update in aggregation.mean]
     if optimizer is not None:
@@ -97,18 +91,13 @@ def server_step(
             model[k] = moved.astype(global_model[k].dtype)
     for k in sorted(set(range(len(model))) - set(inside)):
         dtype = global_model[k].dtype
-        if is_floating(global_model[k]):
+        if k in floating:
             sent = [client[k] for client in client_models]
             model[k] = winsorized_mean(sent, aggregation.weights, epsilon).astype(dtype)
         else:
             sent = [client[k].astype(dtype) for client in client_models]
             model[k] = most_agreed_on(sent, aggregation)
     return ServerStep(model, aggregation, optimizer_state)
-
-
-def in_gramian(model: NDArrays, not_in_gramian: Collection[int]) -> list[int]:
-    """Return which arrays the robust weights are found from: the floating-point ones not left out."""
-    return [k for k, array in enumerate(model) if is_floating(array) and k not in not_in_gramian]
 
 
 def most_agreed_on(arrays: Sequence[NDArray[Any]], aggregation: Aggregation) -> NDArray[Any]:
