@@ -109,46 +109,30 @@ def in_process(measured: Measured, clients: int, rounds: int) -> None:
         our_loop(measured, grid, clients, rounds).run(rounds)
 
 
-class _TimedFedAvg(FedAvg):
-    """Notes what aggregation takes."""
+def _timed(measured: Measured, aggregate: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what aggregates and takes note of the seconds."""
 
-    def __init__(self, measured: Measured, **options: Any) -> None:
-        super().__init__(**options)
-        self._measured = measured
-
-    def aggregate_fit(self, *arguments: Any) -> Any:
+    def timed(*arguments: Any) -> Any:
         began = time.perf_counter()
-        aggregated = super().aggregate_fit(*arguments)
-        self._measured.aggregation.append(time.perf_counter() - began)
+        aggregated = aggregate(*arguments)
+        measured.aggregation.append(time.perf_counter() - began)
         return aggregated
 
-
-class _TimedMessageFedAvg(MessageFedAvg):
-    """Notes what aggregation takes."""
-
-    def __init__(self, measured: Measured, **options: Any) -> None:
-        super().__init__(**options)
-        self._measured = measured
-
-    def aggregate_train(self, *arguments: Any) -> Any:
-        began = time.perf_counter()
-        aggregated = super().aggregate_train(*arguments)
-        self._measured.aggregation.append(time.perf_counter() - began)
-        return aggregated
+    return timed
 
 
 def stock(measured: Measured, clients: int, rounds: int) -> None:
     """Run FedAvg of ``flwr.server.strategy`` under Ray."""
 
     def server_fn(context: Context) -> ServerAppComponents:
-        strategy = _TimedFedAvg(
-            measured,
+        strategy = FedAvg(
             min_available_clients=clients,
             initial_parameters=ndarrays_to_parameters(initial_arrays()),
             evaluate_fn=measured.evaluate,
             fraction_evaluate=0.0,
             min_evaluate_clients=0,
         )
+        strategy.aggregate_fit = _timed(measured, strategy.aggregate_fit)  # type: ignore[method-assign]
         return ServerAppComponents(config=ServerConfig(rounds), strategy=strategy)
 
     _simulate(ServerApp(server_fn=server_fn), client_app, clients)
@@ -160,7 +144,8 @@ def stock_messages(measured: Measured, clients: int, rounds: int) -> None:
 
     @app.main()
     def main(grid: Grid, context: Context) -> None:
-        strategy = _TimedMessageFedAvg(measured, min_available_nodes=clients, fraction_evaluate=0.0)
+        strategy = MessageFedAvg(min_available_nodes=clients, fraction_evaluate=0.0)
+        strategy.aggregate_train = _timed(measured, strategy.aggregate_train)  # type: ignore[method-assign]
         model = ArrayRecord(initial_arrays())
         strategy.start(grid, model, rounds, evaluate_fn=lambda *_: measured.evaluate())
 
