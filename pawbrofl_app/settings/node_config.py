@@ -1,6 +1,6 @@
 """What a SuperNode's node config says: which client it is, whose data it trains on, on whose side it is.
 
-- ``partition-id`` (required): the client's number, from 0; ``num-partitions``: how many there are.
+- ``partition-id`` (required): the client's, from 0; ``num-partitions``: how many there are.
 - ``data-dir``: an absolute folder with the site's own data, either ``train.npz`` or the run's data set
   in torchvision's layout, all of which is the site's. Without it, the client trains on its share of the
   run's data set, as in a simulation.
@@ -28,7 +28,7 @@ class Site:
     Attributes
     ----------
     partition_id : int
-        The client's number, at least 0 and below ``num-clients``.
+        The client's, at least 0 and below ``num-clients``.
     data_dir : str
         Folder of the site's own data; empty where it has none.
     malicious : bool or None

@@ -80,9 +80,7 @@ class RunConfig:
         try:
             return _PARSER.validate_python(nested)
         except ValidationError as problem:
-            first = problem.errors()[0]
-            name = str(first["loc"][-1] if first["loc"] else "").replace("_", "-")
-            raise as_invalid_setting(first, SETTINGS.get(name)) from None
+            raise as_invalid_setting(problem.errors()[0], SETTINGS) from None
 
     def replace(self, **settings: Value) -> RunConfig:
         """Return the settings with some of them changed, by their names with underscores.

@@ -6,7 +6,7 @@ and help text (its docstring) stand there and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -95,25 +95,24 @@ def allowed_range(field: FieldInfo) -> str:
     return " and ".join(bounds)
 
 
-def as_invalid_setting(error: ErrorDetails, field: FieldInfo | None) -> InvalidSetting:
+def as_invalid_setting(error: ErrorDetails, settings: Mapping[str, FieldInfo]) -> InvalidSetting:
     """Return what pydantic found, as the error that names the setting and what is allowed.
 
     Parameters
     ----------
     error : dict
         One of a ``ValidationError``.
-    field : FieldInfo or None
-        The setting's. None where several settings do not go together.
+    settings : mapping
+        All of them, by their names in the run config.
     """
     raised = error.get("ctx", {}).get("error")
-    if isinstance(raised, InvalidSetting):
+    if isinstance(raised, InvalidSetting):  # several settings do not go together
         return raised
-    if field is None:
-        return InvalidSetting(error["msg"])
+    name = str(error["loc"][-1]).replace("_", "-")
     if raised is not None:
         allowed = str(raised)
     elif error["type"] in _OUT_OF_RANGE:
-        allowed = allowed_range(field)
+        allowed = allowed_range(settings[name])
     else:
-        allowed = _TYPES[field.annotation]
-    return invalid(str(error["loc"][-1]).replace("_", "-"), allowed, error["input"])
+        allowed = _TYPES[settings[name].annotation]
+    return invalid(name, allowed, error["input"])

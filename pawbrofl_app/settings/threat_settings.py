@@ -48,7 +48,7 @@ class ThreatSettings:
         return BarTrigger(self.trigger_size, self.trigger_gap, self.trigger_shift)
 
     def attack_of(self, attacker: int) -> Attack:
-        """Return the attack of a malicious client, by its number among them.
+        """Return the attack of a malicious client, by its place among them.
 
         Raises
         ------

@@ -27,18 +27,7 @@ class ImpossiblePartition(ValueError):
 class PartitionedData:
     """A data set, and how clients share its training samples.
 
-    Attributes
-    ----------
-    dataset, data_dir : str
-        As `datasets.load_dataset`.
-    training_samples : int
-        How many of them are shared, drawn by the seed; 0: all.
-    partition : str
-        One of `PARTITIONS`.
-    dirichlet_alpha : float
-        Label skew of "dirichlet".
-    num_clients : int
-    seed : int
+    ``partition`` is one of `PARTITIONS`; of the training samples, 0 are all.
     """
 
     dataset: str

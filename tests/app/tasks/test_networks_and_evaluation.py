@@ -15,12 +15,20 @@ from pawbrofl_app.settings.node_config import Site
 from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.convolutional_networks import ConvolutionalNetwork
 from pawbrofl_app.tasks.evaluation import class_scores, evaluate
-from pawbrofl_app.tasks.networks import initial_model
+from pawbrofl_app.tasks.networks import NETWORKS, initial_model
 
 
 def test_the_network_has_319520_parameters() -> None:
     assert sum(p.numel() for p in ConvolutionalNetwork().parameters()) == 319_520
     assert ConvolutionalNetwork()(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_scores_ten_classes_and_can_be_trained(network: str) -> None:
+    scores = initial_model(1, network)(torch.rand(2, 1, 28, 28))
+    assert scores.shape == (2, 10)
+    scores.sum().backward()
+    assert not torch.equal(scores[0], scores[1])
 
 
 def test_the_initial_model_is_drawn_from_the_seed_and_leaves_the_generator_alone() -> None:
