@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -30,10 +30,7 @@ def mean_loss(
     """
     model.eval()
     total = torch.zeros((), dtype=torch.float64, device=inputs.device)
-    at_once = evaluation_batch(inputs.device)
-    for batch, targets in zip(inputs.split(at_once), labels.split(at_once), strict=True):
-        if transform is not None:
-            batch, targets = transform(batch, targets)
+    for batch, targets in _batches(inputs, labels, transform):
         losses = functional.cross_entropy(model(batch), targets, reduction="none")
         total += losses.sum(dtype=torch.float64)
     return float(total) / len(labels)
@@ -46,10 +43,7 @@ def gradient_norm(
     model.eval()
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     totals = [torch.zeros_like(parameter) for parameter in parameters]
-    at_once = evaluation_batch(inputs.device)
-    for batch, targets in zip(inputs.split(at_once), labels.split(at_once), strict=True):
-        if transform is not None:
-            batch, targets = transform(batch, targets)
+    for batch, targets in _batches(inputs, labels, transform):
         loss = functional.cross_entropy(model(batch), targets, reduction="sum")
         for total, gradient in zip(totals, torch.autograd.grad(loss, parameters), strict=True):
             total += gradient
@@ -72,10 +66,17 @@ def loss_and_accuracy(model: nn.Module, inputs: Tensor, labels: Tensor) -> tuple
     model.eval()
     loss = torch.zeros((), dtype=torch.float64, device=inputs.device)
     right = torch.zeros((), dtype=torch.int64, device=inputs.device)
-    at_once = evaluation_batch(inputs.device)
-    for batch, targets in zip(inputs.split(at_once), labels.split(at_once), strict=True):
+    for batch, targets in _batches(inputs, labels):
         scores = model(batch)
         losses = functional.cross_entropy(scores, targets, reduction="none")
         loss += losses.sum(dtype=torch.float64)
         right += (scores.argmax(dim=1) == targets).sum()
     return float(loss) / len(labels), int(right) / len(labels)
+
+
+def _batches(
+    inputs: Tensor, labels: Tensor, transform: BatchTransform | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    at_once = evaluation_batch(inputs.device)
+    for batch in zip(inputs.split(at_once), labels.split(at_once), strict=True):
+        yield batch if transform is None else transform(*batch)

@@ -7,13 +7,14 @@ the samples that it names, with the model in eval mode.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from attacks.knowledge import TrainingReport
+from attacks.limits import ABOVE_0, AT_LEAST_0, AT_LEAST_1, PART, check_limits, one_of
 
 from .gap_measures import GAP_MEASURES, GapMeasure, ObservedTraining
 from .local_evaluation import BatchTransform, gradient_norm, mean_loss
@@ -49,29 +50,15 @@ class LocalTraining:
         For an argument out of its range.
     """
 
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    gap_measure: str = "training"
-    validation_share: float = 0.2
-    gap_samples: int = 0
+    epochs: int = field(metadata=AT_LEAST_1)
+    batch_size: int = field(metadata=AT_LEAST_1)
+    learning_rate: float = field(metadata=ABOVE_0)
+    gap_measure: str = field(default="training", metadata=one_of(GAP_MEASURES))
+    validation_share: float = field(default=0.2, metadata=PART)
+    gap_samples: int = field(default=0, metadata=AT_LEAST_0)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
-        if self.gap_measure not in GAP_MEASURES:
-            raise ValueError(
-                f"gap_measure must be one of {', '.join(GAP_MEASURES)}, got {self.gap_measure!r}"
-            )
-        if not 0 < self.validation_share < 1:
-            raise ValueError(
-                f"validation_share must be above 0 and below 1, got {self.validation_share}"
-            )
-        if self.gap_samples < 0:
-            raise ValueError(f"gap_samples must be at least 0, got {self.gap_samples}")
+        check_limits(self)
 
     @property
     def measure(self) -> GapMeasure:
