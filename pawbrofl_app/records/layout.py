@@ -88,5 +88,6 @@ class EvaluationRow:
 ROUNDS = Table("rounds.csv", RoundRow)
 CLIENTS = Table("clients.csv", ClientRow)
 EVALUATIONS = Table("evaluations.csv", EvaluationRow)
+TABLES = (ROUNDS, CLIENTS, EVALUATIONS)
 SECONDS = [name for name in ROUNDS.columns if name.endswith("_seconds")]
 """The columns of `ROUNDS` that differ between two runs of the same settings."""

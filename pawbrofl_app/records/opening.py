@@ -14,15 +14,7 @@ DEFAULT_RESULTS = Path.home() / "pawbrofl-results"
 
 
 def open_records(config: RunConfig, malicious: Collection[int]) -> RunWriter:
-    """Return the writer of a run's folder, to be closed at the end.
-
-    Parameters
-    ----------
-    config : RunConfig
-        ``results-dir`` names the folder, which must not exist yet unless the run is a resumed one.
-        Empty: a new one, named by the time, under ``~/pawbrofl-results``.
-    malicious : collection of int
-        The partition ids of the malicious clients.
+    """Return the writer of the folder that ``results-dir`` names, by default one named by the time.
 
     Raises
     ------

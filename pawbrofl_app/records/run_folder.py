@@ -10,18 +10,8 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from . import layout
 from .csv_table import Row, Table
-from .layout import (
-    CHECKPOINTS,
-    CLIENTS,
-    EVALUATIONS,
-    FIGURES,
-    MODEL,
-    ROUNDS,
-    SETTINGS,
-    SUMMARY,
-    VERSIONS,
-)
 from .summary import RunSummary
 
 Content = TypeVar("Content")
@@ -45,24 +35,24 @@ class RunFolder:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self.model_path = self.path / MODEL
-        self.figures_path = self.path / FIGURES
-        self.checkpoints_path = self.path / CHECKPOINTS
+        self.model_path = self.path / layout.MODEL
+        self.figures_path = self.path / layout.FIGURES
+        self.checkpoints_path = self.path / layout.CHECKPOINTS
 
     @property
     def is_run(self) -> bool:
         """Whether the folder is that of a run which began."""
-        return (self.path / SETTINGS).is_file()
+        return (self.path / layout.SETTINGS).is_file()
 
     @property
     def is_finished(self) -> bool:
         """Whether the run came to its end."""
-        return (self.path / SUMMARY).is_file()
+        return (self.path / layout.SUMMARY).is_file()
 
     @property
     def rounds_done(self) -> int:
         """How many rounds are recorded, the initial model apart; quick to ask again and again."""
-        path = self.path / ROUNDS.file
+        path = self.path / layout.ROUNDS.file
         header_and_initial_model = 2
         lines = path.read_bytes().count(b"\n") if path.is_file() else 0
         return max(0, lines - header_and_initial_model)
@@ -70,32 +60,32 @@ class RunFolder:
     @property
     def rounds(self) -> pd.DataFrame:
         """A row for the initial model and each round: the columns of `layout.RoundRow`."""
-        return self._table(ROUNDS)
+        return self._table(layout.ROUNDS)
 
     @property
     def clients(self) -> pd.DataFrame:
         """A row for each round and client asked to train: the columns of `layout.ClientRow`."""
-        return self._table(CLIENTS)
+        return self._table(layout.CLIENTS)
 
     @property
     def evaluations(self) -> pd.DataFrame:
         """A row for each round and client asked to evaluate: the columns of `layout.EvaluationRow`."""
-        return self._table(EVALUATIONS, may_be_missing=True)
+        return self._table(layout.EVALUATIONS, may_be_missing=True)
 
     @property
     def summary(self) -> RunSummary:
         """What a finished run comes to."""
-        return self._read(SUMMARY, RunSummary.from_json)
+        return self._read(layout.SUMMARY, RunSummary.from_json)
 
     @property
     def settings(self) -> dict[str, Any]:
         """All settings, under their names in the run config."""
-        return self._read(SETTINGS, tomllib.loads)
+        return self._read(layout.SETTINGS, tomllib.loads)
 
     @property
     def versions(self) -> dict[str, str]:
         """The versions of Python and of the packages that the run began with."""
-        return dict(self._read(VERSIONS, json.loads))
+        return dict(self._read(layout.VERSIONS, json.loads))
 
     def _table(self, table: Table[Row], *, may_be_missing: bool = False) -> pd.DataFrame:
         """Return a table; no rows where the run has come to none yet."""

@@ -20,24 +20,13 @@ from strategies.diagnostics import ClientDiagnostics, RoundDiagnostics
 
 from ..settings.run_config import InvalidSetting
 from ..tasks.evaluation import Evaluation
+from . import layout
 from .buffered_folder import BufferedFolder
 from .csv_table import Row, Table, values_of
 from .event_files import TensorBoardEvents
 from .fairness import Fairness
 from .folder_lock import claim, release
-from .layout import (
-    CLIENTS,
-    EVALUATIONS,
-    MODEL,
-    ROUNDS,
-    SETTINGS,
-    SUMMARY,
-    VERSIONS,
-    ClientEvaluation,
-    ClientRow,
-    EvaluationRow,
-    RoundRow,
-)
+from .layout import ClientEvaluation, ClientRow, EvaluationRow, RoundRow
 from .run_folder import RunFolder
 from .summary import RunSummary
 
@@ -97,9 +86,9 @@ class RunWriter:
         self._fairness = (0, Fairness(), 0.0)
         if not self.run.is_run:
             recorded = {**settings, "results-dir": str(folder), "resume": False}
-            self._files.replace(SETTINGS, tomli_w.dumps(recorded).encode())
-        if not (folder / VERSIONS).is_file():
-            self._files.replace(VERSIONS, _as_json(_versions()))
+            self._files.replace(layout.SETTINGS, tomli_w.dumps(recorded).encode())
+        if not (folder / layout.VERSIONS).is_file():
+            self._files.replace(layout.VERSIONS, _as_json(_versions()))
 
     def close(self) -> None:
         """Let other processes write to the folder."""
@@ -121,7 +110,7 @@ class RunWriter:
             Where rows from before the checkpoint are missing, or the folder cannot be written to.
         """
         try:
-            self._files.cut_back([table.file for table in (ROUNDS, CLIENTS, EVALUATIONS)], lengths)
+            self._files.cut_back([table.file for table in layout.TABLES], lengths)
         except (OSError, ValueError) as problem:
             raise InvalidSetting(
                 f"results-dir {str(self.run.path)!r} cannot be resumed: {problem}"
@@ -130,12 +119,12 @@ class RunWriter:
     @property
     def rounds(self) -> pd.DataFrame:
         """As `RunFolder.rounds`, with rows that are not on the disk yet."""
-        return ROUNDS.read(self._files.read(ROUNDS.file))
+        return layout.ROUNDS.read(self._files.read(layout.ROUNDS.file))
 
     @property
     def clients(self) -> pd.DataFrame:
         """As `RunFolder.clients`, with rows that are not on the disk yet."""
-        return CLIENTS.read(self._files.read(CLIENTS.file))
+        return layout.CLIENTS.read(self._files.read(layout.CLIENTS.file))
 
     def add_clients(self, diagnostics: RoundDiagnostics) -> None:
         """Add one row for each client whose reply arrived in a round."""
@@ -169,7 +158,7 @@ class RunWriter:
         fairness = Fairness.of([one.accuracy for one in honest], [one.loss for one in honest])
         self._fairness = (server_round, fairness, seconds)
         rows = [EvaluationRow(server_round, one, one.client in self._malicious) for one in evaluations]
-        self._append(EVALUATIONS, rows)
+        self._append(layout.EVALUATIONS, rows)
 
     def add_round(self, server_round: int, evaluation: Evaluation, evaluation_seconds: float) -> None:
         """Add a round's row, after its clients and their evaluations; round 0 is the initial model."""
@@ -192,7 +181,7 @@ class RunWriter:
             aggregation_seconds=trained.aggregation_seconds,
             evaluation_seconds=evaluation_seconds + seconds,
         )
-        self._append(ROUNDS, [row])
+        self._append(layout.ROUNDS, [row])
         if self._events is not None:
             self._events.add_round(values_of(row))
 
@@ -200,7 +189,7 @@ class RunWriter:
         """Save a model's state dict, for ``torch.load(..., weights_only=True)``."""
         content = io.BytesIO()
         torch.save(model.state_dict(), content)
-        self._files.replace(MODEL, content.getvalue())
+        self._files.replace(layout.MODEL, content.getvalue())
 
     def save_summary(self, summary: RunSummary) -> None:
         """Save the summary, which says that the run is finished, after all else.
@@ -211,7 +200,7 @@ class RunWriter:
             Where the folder cannot be written to. The message names another that holds what is missing.
         """
         self._files.complete()
-        self._files.replace(SUMMARY, _as_json(summary.as_json()))
+        self._files.replace(layout.SUMMARY, _as_json(summary.as_json()))
         self._files.complete()
 
     def _append_clients(self, server_round: int, clients: Sequence[ClientDiagnostics]) -> None:
@@ -229,7 +218,7 @@ class RunWriter:
             )
             for client in clients
         ]
-        self._append(CLIENTS, rows)
+        self._append(layout.CLIENTS, rows)
 
     def _append(self, table: Table[Row], rows: Sequence[Row]) -> None:
         if rows:
