@@ -12,11 +12,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -191,13 +186,8 @@ def draw(points: pd.DataFrame) -> Figure:
     A row for each measure, a column for each setting.
     """
     settings = points[["attack", "aggregator"]].drop_duplicates().to_numpy().tolist()
-    figure, panels = plt.subplots(
-        len(MEASURES),
-        len(settings),
-        figsize=(5.2 * len(settings), 3.6 * len(MEASURES)),
-        layout="constrained",
-        squeeze=False,
-    )
+    figure = Figure((5.2 * len(settings), 3.6 * len(MEASURES)), layout="constrained")
+    panels = figure.subplots(len(MEASURES), len(settings), squeeze=False)
     for row, (measure, (_, title, _)) in zip(panels, MEASURES.items(), strict=True):
         for axes, (attack, aggregator) in zip(row, settings, strict=True):
             chosen = points[

@@ -21,7 +21,6 @@ from strategies.arrays import FloatArray
 from strategies.gramian import squared_distances
 from strategies.weightings.filtering import filtered
 from strategies.weightings.multi_krum import krum_scores
-from strategies.weightings.parts.group_means import group_means
 from strategies.weightings.parts.spectrum import top_direction
 
 
@@ -75,33 +74,6 @@ class PublishedNoRegret(_Published):
             q = _force_to_cap(q * (1 - 0.5 * quasi_gradients / diameter), cap)
         weights = np.zeros(len(gramian))
         weights[kept] = q / q.sum()
-        return weights
-
-
-@dataclass(frozen=True)
-class PublishedKrum(Weighting):
-    """Krum as the authors' code computes it: scores are sums of distances that are not squared.
-
-    Parameters
-    ----------
-    num_malicious : int
-        f; at least 0.
-    bucket_size : int
-        Updates that are averaged beforehand, in the order they come in (their ``mom_krum``, median of
-        means). 1: none.
-    """
-
-    num_malicious: int
-    bucket_size: int = 1
-
-    def __call__(self, gramian: FloatArray) -> FloatArray:
-        """Return the mean's weights of the selected bucket."""
-        averaging = group_means(np.arange(len(gramian)) // self.bucket_size)
-        products = averaging @ gramian @ averaging.T
-        # Two nearest neighbours tie: symmetric to the last digit, so that the first one is taken.
-        distances = squared_distances((products + products.T) / 2)
-        scores = krum_scores(np.sqrt(distances), self.num_malicious)
-        weights: FloatArray = averaging[int(np.argmin(scores))]
         return weights
 
 

@@ -11,10 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
-
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
+import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
@@ -73,17 +70,14 @@ def draw_study_figures(rounds: pd.DataFrame, folder: Path, dark: bool = False) -
             for kind, figure in figures.items():
                 paths.append(folder / f"{name.replace(', ', '-')}-{kind}{suffix}")
                 figure.savefig(paths[-1], dpi=DPI)
-                plt.close(figure)
     return paths
 
 
 @contextlib.contextmanager
 def page_style(dark: bool) -> Iterator[None]:
     """Draw as fits a light or a dark page."""
-    with plt.style.context("dark_background" if dark else "default"):
-        if dark:
-            plt.rcParams.update({"figure.facecolor": "#16181d", "axes.facecolor": "#16181d"})
-            plt.rcParams.update({"savefig.facecolor": "#16181d"})
+    grounds = dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "#16181d")
+    with mpl.style.context(["dark_background", grounds] if dark else "default"):
         yield
 
 
@@ -93,7 +87,7 @@ def curves(rounds: pd.DataFrame, rows: Mapping[str, str] = ROWS) -> Figure:
     Lines are the methods: vanilla FL (in every column of its attack), vanilla BRFL, and PAwBRoFL for
     each mu.
     """
-    methods = _in_order(rounds[METHOD])
+    methods = in_order(rounds[METHOD])
     colours = _colours(methods)
 
     def draw(panel: Axes, attack: str, aggregator: str, measure: str) -> None:
@@ -131,15 +125,8 @@ def _grid_of_panels(
 ) -> Figure:
     """Draw a panel for each measure (rows) and each attack with each robust weighting (columns)."""
     columns = columns_of(rounds)
-    figure, axes = plt.subplots(
-        len(rows),
-        len(columns),
-        figsize=(3.3 * len(columns) + 0.6, 2.3 * len(rows) + 0.6),
-        sharex=True,
-        sharey="row",
-        squeeze=False,
-        layout="constrained",
-    )
+    figure = Figure((3.3 * len(columns) + 0.6, 2.3 * len(rows) + 0.6), layout="constrained")
+    axes = figure.subplots(len(rows), len(columns), sharex=True, sharey="row", squeeze=False)
     for column, (attack, aggregator) in enumerate(columns):
         axes[0, column].set_title(f"{attack_name(attack)}, {aggregator}", fontsize=10)
         axes[-1, column].set_xlabel(x)
@@ -172,13 +159,14 @@ def _line(
 def columns_of(rounds: pd.DataFrame) -> list[tuple[str, str]]:
     """Return each attack with each robust weighting, in the study's order."""
     columns = []
-    for attack in _in_order(rounds["attack"]):
-        names = _in_order(rounds.loc[rounds["attack"] == attack, "aggregator"])
+    for attack in in_order(rounds["attack"]):
+        names = in_order(rounds.loc[rounds["attack"] == attack, "aggregator"])
         columns += [(attack, name) for name in names if name != "mean"] or [(attack, "mean")]
     return columns
 
 
-def _in_order(values: pd.Series) -> list[str]:
+def in_order(values: pd.Series) -> list[str]:
+    """Return what a column holds, each once, as it comes first."""
     return [str(value) for value in values.drop_duplicates()]
 
 

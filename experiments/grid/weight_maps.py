@@ -8,11 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -56,7 +51,6 @@ def draw_weight_maps(folders: Sequence[CellFolder], folder: Path, dark: bool = F
                 suffix = "-dark.png" if dark else ".png"
                 paths.append(folder / f"{name.replace(', ', '-')}-weights{suffix}")
                 figure.savefig(paths[-1], dpi=DPI)
-                plt.close(figure)
     return paths
 
 
@@ -96,13 +90,9 @@ def weight_maps(cells: pd.DataFrame) -> Figure | None:
     maps = {place: weights for place, weights in read.items() if not weights.table.empty}
     if not maps or len(columns) > MOST_COLUMNS or len(methods) > MOST_ROWS:
         return None
-    figure, axes = plt.subplots(
-        len(methods),
-        len(columns),
-        figsize=(2.3 * len(columns) + 1.6, 2.5 * len(methods) + 0.6),
-        squeeze=False,
-        layout="constrained",
-    )
+    size = (2.3 * len(columns) + 1.6, 2.5 * len(methods) + 0.6)
+    figure = Figure(size, layout="constrained")
+    axes = figure.subplots(len(methods), len(columns), squeeze=False)
     largest = max(float(np.nanmax(weights.table.to_numpy())) for weights in maps.values())
     for (i, j), panel in np.ndenumerate(axes):
         attack, aggregator = columns[j]

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from ..grid.claims import mean_and_interval
 from ..grid.markdown import markdown_table
+from ..grid.study_figures import in_order
 from .dropped_clients import dropped_and_kept, dropped_share
 from .page import Page, Runs
 
@@ -151,8 +147,8 @@ def answer(runs: pd.DataFrame) -> pd.DataFrame:
     robust = pairs[pairs.index.get_level_values("weighting") != "mean"]
     scopes = {
         "all robust weightings": robust,
-        **{f"... {name}": robust.xs(name, level="attack") for name in _in_order(runs["attack"])},
-        **{f"... {name}": robust.xs(name, level="data") for name in _in_order(runs["data"])},
+        **{f"... {name}": robust.xs(name, level="attack") for name in in_order(runs["attack"])},
+        **{f"... {name}": robust.xs(name, level="data") for name in in_order(runs["data"])},
         "coalition-filtering": pairs.xs("coalition-filtering", level="weighting"),
         "mean": pairs.xs("mean", level="weighting"),
     }
@@ -199,12 +195,10 @@ def described(dropped: pd.DataFrame) -> pd.DataFrame:
 def draw(runs: pd.DataFrame) -> Figure:
     """Draw what the tilt changes for the worst 10% in every setting: means and 95% intervals."""
     pairs = paired(*with_and_without_tilt(runs))
-    data, colours = _in_order(runs["data"]), {"no attack": "C0", "dba": "C3"}
-    weightings = _in_order(runs["weighting"])[::-1]
-    size = (4 * len(data), 6.4)
-    figure, axes = plt.subplots(
-        2, len(data), figsize=size, dpi=110, sharex="row", sharey=True, layout="constrained"
-    )
+    data, colours = in_order(runs["data"]), {"no attack": "C0", "dba": "C3"}
+    weightings = in_order(runs["weighting"])[::-1]
+    figure = Figure((4 * len(data), 6.4), dpi=110, layout="constrained")
+    axes = figure.subplots(2, len(data), sharex="row", sharey=True)
     for row, measure in zip(axes, ("worst_honest_loss", "worst_honest_accuracy"), strict=True):
         for panel, name in zip(row, data, strict=True):
             for shift, (attack, colour) in zip((0.15, -0.15), colours.items(), strict=True):
@@ -231,10 +225,6 @@ def _means(runs: pd.DataFrame, shown: Mapping[str, str]) -> pd.DataFrame:
 def _with_interval(values: pd.Series) -> str:
     mean, low, high = mean_and_interval(values)
     return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]" if np.isfinite(low) else f"{mean:+.3f}"
-
-
-def _in_order(values: pd.Series) -> list[str]:
-    return [str(value) for value in values.drop_duplicates()]
 
 
 PAGE = Page(

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import matplotlib as mpl
-
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -27,13 +23,9 @@ def draw(cells: pd.DataFrame) -> Figure:
     """Return heat maps: a row of panels for each measure, a column for each malicious fraction."""
     fractions = sorted(cells["malicious-fraction"].unique())
     attacks = cells["attack"].nunique()
-    figure, panels = plt.subplots(
-        len(PANELS),
-        len(fractions),
-        figsize=(8.5 * len(fractions), (0.36 * attacks + 1.9) * len(PANELS)),
-        layout="constrained",
-        squeeze=False,
-    )
+    size = (8.5 * len(fractions), (0.36 * attacks + 1.9) * len(PANELS))
+    figure = Figure(size, layout="constrained")
+    panels = figure.subplots(len(PANELS), len(fractions), squeeze=False)
     for row, (measure, (title, colours)) in zip(panels, PANELS.items(), strict=True):
         for axes, fraction in zip(row, fractions, strict=True):
             chosen = cells[cells["malicious-fraction"] == fraction]
