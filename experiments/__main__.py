@@ -12,7 +12,7 @@ from .grid.runner import CellFolder, folders_of
 from .grid.study import InvalidStudy, Study, names, preset
 from .grid.study_run import report_study, run_study
 from .pages.page import DOCS, StudyOptions, make, stale_parts
-from .pages.registry import PAGES, page_named, quick_pages
+from .pages.page_registry import PAGES, page_named, quick_pages
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

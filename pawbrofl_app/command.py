@@ -17,8 +17,8 @@ from pathlib import Path
 
 from .records.resumption import check_resumable
 from .records.run_folder import RunFolder
-from .settings.checks import check_machine
 from .settings.command_line import APP_FOLDER, read_settings
+from .settings.machine_check import check_machine
 from .settings.run_config import InvalidSetting, RunConfig
 
 LOOPBACK_SETTINGS = APP_FOLDER / "deployment" / "loopback.toml"

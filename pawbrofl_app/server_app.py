@@ -37,7 +37,7 @@ from .rounds.flow_control import flow_control_of
 from .rounds.round_policy import RoundPolicy
 from .rounds.round_progress import RunProgress
 from .rounds.training_loop import TrainingLoop
-from .settings.checks import check_machine
+from .settings.machine_check import check_machine
 from .settings.run_config import RunConfig
 from .tasks.datasets import load_dataset
 from .tasks.devices import training_device

@@ -74,6 +74,7 @@ class RoundDiagnostics:
 
 
 OnRound = Callable[[RoundDiagnostics], None]
+"""The callback that a strategy calls after every round."""
 
 
 def judged_malicious(robust_weight: float, num_clients: int) -> bool:

@@ -1,6 +1,6 @@
 """TensorBoard event files of a run: every measure of a round as a curve, while the run goes on.
 
-TensorBoard is not among the app's requirements; `settings.checks` says so before the first round.
+TensorBoard is not among the app's requirements; `settings.machine_check` says so before the first round.
 """
 
 from __future__ import annotations

@@ -85,7 +85,8 @@ class Exchange:
     ) -> Iterator[tuple[int, Message | None]]:
         """Yield each request's position and reply as replies come, then those without one and None.
 
-        A reply is the first that comes from the node that was asked, or an error in its place.
+        A reply is the first that comes from the node that was asked, or an error in its place: for a
+        SuperNode that died, it comes when the SuperLink has missed two of its heartbeats.
 
         Parameters
         ----------

@@ -37,7 +37,7 @@ def run(project: str, library: Path, home: Path) -> str:
     command += ["--federation-config", "num-supernodes=5 client-resources-num-cpus=1"]
     with local_superlink(home, environment):
         finished = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=300, check=False
+            command, env=environment, capture_output=True, text=True, timeout=1200, check=False
         )
     return re.sub(r"\x1b\[\d+m", "", finished.stdout + finished.stderr)
 

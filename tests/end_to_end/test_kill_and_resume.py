@@ -47,7 +47,7 @@ def uninterrupted(
 
 def finish(settings: dict[str, Any]) -> None:
     process = start(settings)
-    process.join(120)
+    process.join(600)
     assert process.exitcode == 0
 
 
@@ -102,7 +102,7 @@ def test_killed_at_random_steps_of_writing(
     settings = settings_of(defaults, folder)
     for _ in range(12):
         process = start(settings, dies_at=moments.randint(1, 12))
-        process.join(120)
+        process.join(600)
         if process.exitcode == 0:
             break
         assert process.exitcode == -signal.SIGKILL

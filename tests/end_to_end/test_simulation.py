@@ -30,7 +30,7 @@ def run(results: Path, settings: str, *options: str) -> str:
     """Run the project's command to its end and return its log."""
     given = f"{settings} results-dir='{results}'"
     command = [sys.executable, "-m", "pawbrofl_app.command", "run", "--run-config", given, *options]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=False)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return finished.stdout
 

@@ -9,7 +9,7 @@ import pytest
 
 from experiments.__main__ import main
 from experiments.pages.page import DOCS, stale_parts, with_part
-from experiments.pages.registry import PAGES, page_named, quick_pages
+from experiments.pages.page_registry import PAGES, page_named, quick_pages
 
 
 @pytest.mark.parametrize("name", quick_pages())

@@ -57,7 +57,7 @@ def test_a_killed_study_goes_on_and_runs_no_cell_twice(
     killed = subprocess.Popen(
         command(study_file, "--jobs", "1"), stdout=subprocess.DEVNULL, start_new_session=True
     )
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 1200
     checkpoint = folders[1].path / "checkpoints" / "round-000001.checkpoint"
     while not checkpoint.is_file() and killed.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)

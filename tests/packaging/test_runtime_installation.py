@@ -37,7 +37,7 @@ def test_a_plain_flwr_run_installs_the_apps_requirements_and_finishes(tmp_path: 
             cwd=PROJECT,
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=2400,
             check=False,
         )
     log = finished.stdout + finished.stderr

@@ -12,8 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from pawbrofl_app.command import main
 from pawbrofl_app.records.event_files import TensorBoardEvents, tag_of
 from pawbrofl_app.records.run_folder import RunFolder
-from pawbrofl_app.settings import checks
-from pawbrofl_app.settings.checks import check_machine
+from pawbrofl_app.settings import machine_check
+from pawbrofl_app.settings.machine_check import check_machine
 from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
 
 SHORT = (
@@ -63,7 +63,7 @@ def test_without_the_setting_there_are_none(tmp_path: Path) -> None:
 def test_a_missing_package_is_named_before_the_first_round(
     defaults: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "find_spec", lambda name: None)
+    monkeypatch.setattr(machine_check, "find_spec", lambda name: None)
     config = RunConfig.parse(defaults | {"tensorboard": True})
     with pytest.raises(InvalidSetting, match=r"tensorboard must be false .* '\.\[tensorboard\]'"):
         check_machine(config)
