@@ -18,8 +18,9 @@ from matplotlib.figure import Figure
 
 from strategies import WEIGHTINGS, robust_mean
 
+from ..grid.markdown import markdown_table
 from .competitors import Estimator
-from .error import as_markdown, errors_of
+from .error import errors_of
 from .scenarios import ATTACKS, NOISE
 
 FRACTIONS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
@@ -84,7 +85,7 @@ def main() -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     draw(errors).savefig(options.out, dpi=130)
     mean = errors.pivot_table(index="fraction", columns="estimator", values="error")
-    print(as_markdown(mean[list(WEIGHTINGS)]))
+    print(markdown_table(mean[list(WEIGHTINGS)].reset_index(), digits=2))
 
 
 if __name__ == "__main__":

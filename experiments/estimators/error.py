@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..grid.markdown import markdown_table
 from .competitors import Estimator, others, ours
 from .scenarios import ATTACKS, NOISE, honest_updates
 
@@ -87,13 +88,6 @@ def summary(errors: pd.DataFrame) -> pd.DataFrame:
     ).sort_values("mean")
 
 
-def as_markdown(table: pd.DataFrame, digits: int = 2) -> str:
-    """Return a table for the documentation, its index as the first column."""
-    cells = [[str(table.index.name or ""), *map(str, table.columns)], ["---"] * (1 + table.shape[1])]
-    cells += [[str(name), *(f"{x:.{digits}f}" for x in row)] for name, *row in table.itertuples()]
-    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
-
-
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -117,9 +111,10 @@ def main() -> None:
     )
     if options.csv:
         errors.to_csv(options.csv, index=False)
-    print(as_markdown(summary(errors)))
+    print(markdown_table(summary(errors).reset_index(), digits=2))
     by_attack = errors.pivot_table(index="attack", columns="estimator", values="error")
-    print("\nmean error by attack\n\n" + as_markdown(by_attack[list(ours())]))
+    shown = by_attack[list(ours())].reset_index()
+    print(f"\nmean error by attack\n\n{markdown_table(shown, digits=2)}")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ import pytest
 
 from experiments.estimators.breakdown import draw
 from experiments.estimators.competitors import others, ours
-from experiments.estimators.error import as_markdown, compare, errors_of, summary
+from experiments.estimators.error import compare, errors_of, summary
 from experiments.estimators.scenarios import ATTACKS, NOISE, honest_updates
+from experiments.grid.markdown import markdown_table
 from strategies import WEIGHTINGS
 
 
@@ -58,7 +59,7 @@ def test_ours_have_less_error_than_flowers_on_a_small_grid() -> None:
     least = table.loc[[name for name in table.index if name.startswith("flwr")], "mean"].min()
     for name in ("coalition-filtering", "filtering", "no-regret"):
         assert float(table["mean"].to_dict()[name]) < least
-    assert as_markdown(table).count("\n") == len(table) + 1
+    assert markdown_table(table.reset_index()).count("\n") == len(table) + 1
 
 
 def test_the_figure_shows_every_weighting() -> None:
