@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .engines.ray_simulation import simulate
 from .records.resumption import check_resumable
 from .records.run_folder import RunFolder
 from .settings.command_line import APP_FOLDER, read_settings
@@ -111,8 +112,6 @@ def _settings_recorded(options: argparse.Namespace) -> RunConfig:
 
 def _simulate(config: RunConfig, options: argparse.Namespace) -> int:
     if options.engine == "ray":
-        from .engines.ray_simulation import simulate
-
         return simulate(config, options.client_resources_num_cpus, options.client_resources_num_gpus)
     from .in_process_run import run_in_this_process
     from .records.buffered_folder import ResultsElsewhere

@@ -20,9 +20,10 @@ def main() -> int:
         )
     try:
         from .command import main as run
+
+        return run()
     except ModuleNotFoundError as missing:
         return _refuse(f"the app needs {missing.name}, which is not installed. In {APP_FOLDER}:")
-    return run()
 
 
 def _refuse(reason: str) -> int:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-import torch
 
 from ..tasks.devices import processors
 
@@ -48,6 +47,8 @@ class Machine:
     @classmethod
     def this(cls) -> Machine:
         """Return what this process may use."""
+        import torch  # not at the top: settings are refused without PyTorch's seconds
+
         free = float(psutil.virtual_memory().available)
         limit = CGROUP_LIMIT.read_text().strip() if CGROUP_LIMIT.is_file() else "max"
         if limit != "max":
