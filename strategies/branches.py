@@ -8,8 +8,8 @@ the updates' cosines; IFCA (Ghosh et al., NeurIPS 2020) has all clients choose a
 Pure functions over a small state, for a server that every round
 
 1. asks `sent` which model each client trains;
-2. aggregates, for each model, the updates of its members; those who only visit the main model are in no
-   aggregate;
+2. aggregates what `branch_shares.shares` says, for each model the updates of its members; those who
+   only visit the main model are in no aggregate;
 3. judges all who trained the main model, members and visitors, by one weighting (`judged`);
 4. asks `settled` for the next state, and starts the branches opened there from the new main model.
 
@@ -102,7 +102,7 @@ def judged(gramian: FloatArray, weighting: Weighting) -> Judgement:
     gramian : ndarray of shape (m, m)
         Inner products of the updates.
     weighting : Weighting
-        `GroupSplitting` around the main model's own, so that attackers and a minority are seen at once.
+        From `branch_shares.main_weighting`, so that attackers and a minority are seen at once.
     """
     q = weighting(gramian)
     out = np.flatnonzero(q == 0)
@@ -163,8 +163,11 @@ def settled(
     for client, model, loss in zip(clients, models, losses, strict=True):
         if model != MAIN:
             members[client] = _after_branch(branching, state.of(client), float(loss))
+    staying = _staying([state.of(clients[i]).home for i in on_main.tolist()], judgement)
     for i, left_out in zip(on_main.tolist(), judgement.left_out, strict=True):
-        members[clients[i]] = _after_main(state.of(clients[i]), bool(left_out), float(losses[i]))
+        member = state.of(clients[i])
+        away = bool(left_out) or member.home in staying
+        members[clients[i]] = _after_main(member, away, float(losses[i]))
     opened = state.opened
     live = set(state.branches())
     for group in _groups([clients[i] for i in on_main.tolist()], judgement):
@@ -183,6 +186,15 @@ def settled(
             begun = Membership(home=opened)
             members.update({c: replace(begun, exits=members[c].exits) for c in ready})
     return BranchState(MappingProxyType(members), opened)
+
+
+def _staying(homes: Sequence[int], judgement: Judgement) -> set[int]:
+    """Return the branches of which most visitors were left out of the main model.
+
+    Of a group that differs, one may count by chance; alone in the main model it would be lost.
+    """
+    out = Counter(h for h, left_out in zip(homes, judgement.left_out, strict=True) if left_out)
+    return {home for home, number in Counter(homes).items() if home != MAIN and 2 * out[home] > number}
 
 
 def _after_main(member: Membership, left_out: bool, loss: float) -> Membership:

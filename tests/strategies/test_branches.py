@@ -10,8 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies.arrays import FloatArray
+from strategies.branch_shares import main_weighting, shares
 from strategies.branch_state import MAIN, BranchState, Membership
-from strategies.branches import NO_GROUP, Branching, Judgement, judged, sent, settled
+from strategies.branches import (
+    NO_GROUP,
+    Branching,
+    Judgement,
+    judged,
+    sent,
+    settled,
+)
 from strategies.weightings import CoalitionFiltering
 from strategies.weightings.group_splitting import GroupSplitting
 
@@ -92,9 +100,13 @@ def test_members_train_their_branch_and_visit_the_main_model() -> None:
 
 
 def test_who_counts_in_the_main_model_on_a_visit_is_back() -> None:
-    state = a_round(opened(), 5, MINORITY[:3])
-    assert homes(state) == dict.fromkeys(MINORITY[:3], 1)
+    state = a_round(opened(), 5, MINORITY[:2])
+    assert homes(state) == dict.fromkeys(MINORITY[:2], 1)
     assert state.of(MINORITY[3]) == Membership(main_loss=1.0)
+
+
+def test_one_of_a_group_that_counts_by_chance_stays_with_it() -> None:
+    assert homes(a_round(opened(), 5, MINORITY[:3])) == dict.fromkeys(MINORITY, 1)
 
 
 def test_late_ones_join_the_branch_of_visitors_that_they_are_similar_to() -> None:
@@ -174,6 +186,61 @@ def test_a_judgement_names_who_is_left_out_and_with_whom() -> None:
     assert len(set(judgement.groups[:4])) == len(set(judgement.groups[4:7])) == 1
     assert judgement.groups[0] != judgement.groups[4]
     assert (judgement.groups[7:] == NO_GROUP).all()
+
+
+def training(optima: FloatArray, rounds: int, poison: float = 0.0) -> tuple[FloatArray, list[int]]:
+    """Train clients of quadratic losses; return the model that each is given, and their homes.
+
+    The last three members of a branch, if poisoned, send what takes its model far away.
+    """
+    random = np.random.default_rng(0)
+    branching, weighting = Branching(visit_every=6), CoalitionFiltering(0.2)
+    state, theta = BranchState(), {MAIN: np.zeros(optima.shape[1])}
+    for server_round in range(1, rounds + 1):
+        models = sent(branching, state, server_round, CLIENTS)
+        received = np.stack([theta[int(model)] for model in models])
+        offsets = received - optima
+        updates = 0.3 * offsets + 0.05 * random.normal(size=optima.shape)
+        updates[4:7][models[4:7] != MAIN] += poison
+        following = dict(theta)
+        for share in shares(state, CLIENTS, models, weighting):
+            rows = updates[share.positions]
+            following[share.model] = theta[share.model] - share.weighting(rows @ rows.T) @ rows
+        on_main = updates[models == MAIN]
+        judgement = judged(on_main @ on_main.T, main_weighting(weighting, 0.2, 20, len(on_main)))
+        losses = np.square(offsets).sum(axis=1)
+        state = settled(branching, state, CLIENTS, models, judgement, losses)
+        theta = {n: following.get(n, following[MAIN]) for n in [MAIN, *state.branches()]}
+    home = [state.of(client).home for client in CLIENTS]
+    return np.stack([theta[number] for number in home]), home
+
+
+def test_a_minority_reaches_its_own_optimum_and_the_main_model_that_of_the_others() -> None:
+    optima = np.zeros((20, 60))
+    optima[:, 0] = 1.0
+    optima[:4, 1], optima[4:7, 2] = 3.0, 3.0
+    given, home = training(optima, 17)
+    assert home == [1] * 4 + [2] * 3 + [MAIN] * 13
+    assert np.linalg.norm(given - optima, axis=1).max() < 0.5
+
+
+def test_what_is_sent_on_a_branch_reaches_no_other_model_by_one_bit() -> None:
+    optima = np.zeros((20, 60))
+    optima[:4, 1], optima[4:7, 2] = 3.0, 3.0
+    alone, _ = training(optima, 4)
+    poisoned, _ = training(optima, 4, poison=1e6)
+    np.testing.assert_array_equal(alone[:4], poisoned[:4])
+    np.testing.assert_array_equal(alone[7:], poisoned[7:])
+    assert np.abs(alone[4:7] - poisoned[4:7]).max() > 1e4
+
+
+def test_visitors_are_in_no_aggregate_and_as_many_attackers_are_withstood_as_among_all() -> None:
+    weighting = CoalitionFiltering(0.2)
+    for models in (np.repeat([1, 0], [4, 16]), np.zeros(20, dtype=np.intp)):
+        main, *others = shares(opened(), CLIENTS, models, weighting)
+        assert main.positions.tolist() == list(range(4, 20))
+        assert main.weighting == GroupSplitting(weighting, 4 / 16)
+        assert [share.model for share in others] == ([1] if models.any() else [])
 
 
 def test_a_client_named_twice_is_refused() -> None:
