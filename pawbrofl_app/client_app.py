@@ -15,12 +15,11 @@ from .roles import attack_of, collusion_of
 from .settings.node_config import Site
 from .settings.run_config import RunConfig
 from .settings.training_settings import TrainingSettings
-from .tasks.datasets import load_dataset
 from .tasks.devices import compute_reproducibly, training_device
 from .tasks.labelled_images import LabelledImages
 from .tasks.networks import NETWORKS
 from .tasks.own_data import load_own_data
-from .tasks.partitions import client_indices
+from .tasks.partitions import client_samples
 
 
 def make_client_app(cache: TrainingCache | None = None) -> ClientApp:
@@ -90,8 +89,7 @@ def _honest_client_at(config: RunConfig, site: Site, cache: TrainingCache) -> Ho
 def _samples(config: RunConfig, site: Site) -> LabelledImages:
     if site.data_dir:
         return load_own_data(site.data_dir, config.data.dataset)
-    train = load_dataset(config.data.dataset, config.data.data_dir).train
-    return train.select(client_indices(config.partitioned_data)[site.partition_id])
+    return client_samples(config.partitioned_data, site.partition_id)
 
 
 app = make_client_app()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from attacks import NO_ATTACK, Attack, Backdoor
 from clients.collusion import Collusion
 from clients.honest import HonestClient
 
+from .settings.client_draws import draw_malicious
 from .settings.node_config import Site
 from .settings.run_config import InvalidSetting, RunConfig
 from .settings.threat_settings import ThreatSettings
@@ -17,9 +16,7 @@ from .settings.threat_settings import ThreatSettings
 
 def malicious_clients(config: RunConfig) -> list[int]:
     """Return the malicious clients' partition ids, ascending; a draw that the run's seed fixes."""
-    random = np.random.default_rng([config.seed, config.federation.num_clients, config.num_malicious])
-    chosen = random.choice(config.federation.num_clients, size=config.num_malicious, replace=False)
-    return sorted(int(client) for client in chosen)
+    return draw_malicious(config.seed, config.federation.num_clients, config.num_malicious)
 
 
 def attack_of(config: RunConfig, site: Site) -> Attack | None:

@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from ..tasks.datasets import DATASETS
+from ..tasks.minorities import MINORITIES, NO_MINORITY
 from ..tasks.partitions import PARTITIONS
 from .setting import SECTION, Folder, Number, Text, WholeNumber, one_of
 
@@ -28,3 +29,9 @@ class DataSettings:
     or "dirichlet"."""
     dirichlet_alpha: Number = Field(default=0.5, gt=0)
     """Label skew of "dirichlet": the smaller, the more skewed."""
+    minority: Annotated[Text, one_of((NO_MINORITY, *MINORITIES))] = NO_MINORITY
+    """An honest minority, drawn by the seed apart from malicious clients: "none", or clients whose
+    images are "rotated" by 90 degrees or "inverted", who alone have the last two "classes" (the majority
+    has the others), or who are "large", with four times as many samples."""
+    minority_fraction: Number = Field(default=0.2, gt=0, lt=0.5)
+    """Share of the clients that are of the minority, if there is any; below 0.5."""

@@ -14,8 +14,10 @@ from pydantic.fields import FieldInfo
 from attacks import NO_ATTACK
 from strategies.epsilon import max_malicious
 
+from ..tasks.minorities import NO_MINORITY
 from ..tasks.partitions import PartitionedData
 from .aggregation_settings import AggregationSettings
+from .client_draws import draw_minority
 from .data_settings import DataSettings
 from .federation_settings import FederationSettings
 from .result_settings import ResultSettings
@@ -103,9 +105,30 @@ class RunConfig:
     @property
     def num_malicious(self) -> int:
         """How many clients are malicious; none without an attack."""
-        if self.threat.attack == NO_ATTACK:
-            return 0
+        return 0 if self.threat.attack == NO_ATTACK else self._num_drawn_malicious
+
+    @property
+    def _num_drawn_malicious(self) -> int:
         return round(self.threat.malicious_fraction * self.federation.num_clients)
+
+    @property
+    def num_minority(self) -> int:
+        """How many clients are of the honest minority."""
+        if self.data.minority == NO_MINORITY:
+            return 0
+        return round(self.data.minority_fraction * self.federation.num_clients)
+
+    @property
+    def minority_clients(self) -> tuple[int, ...]:
+        """The partition ids of the honest minority, ascending; a draw that the run's seed fixes.
+
+        The same with and without an attack, so that runs can be compared: whoever would be malicious is
+        not in it.
+        """
+        if self.data.minority == NO_MINORITY:
+            return ()
+        num_clients = self.federation.num_clients
+        return tuple(draw_minority(self.seed, num_clients, self._num_drawn_malicious, self.num_minority))
 
     @property
     def needed_replies(self) -> int:
@@ -121,7 +144,15 @@ class RunConfig:
     def partitioned_data(self) -> PartitionedData:
         """The data set, and how clients share it."""
         return PartitionedData(
-            **dataclasses.asdict(self.data), num_clients=self.federation.num_clients, seed=self.seed
+            dataset=self.data.dataset,
+            data_dir=self.data.data_dir,
+            training_samples=self.data.training_samples,
+            partition=self.data.partition,
+            dirichlet_alpha=self.data.dirichlet_alpha,
+            num_clients=self.federation.num_clients,
+            seed=self.seed,
+            minority=self.data.minority,
+            members=self.minority_clients,
         )
 
     @model_validator(mode="after")
@@ -130,6 +161,20 @@ class RunConfig:
         if self.rounds.min_fit_clients > asked:
             allowed = f"at most {asked}, which train in a round"
             raise invalid("min-fit-clients", allowed, self.rounds.min_fit_clients)
+        return self
+
+    @model_validator(mode="after")
+    def _check_minority(self) -> Self:
+        if self.data.minority == NO_MINORITY:
+            return self
+        num_clients, num_minority = self.federation.num_clients, self.num_minority
+        majority = num_clients - self._num_drawn_malicious - num_minority
+        if not 0 < num_minority < majority:
+            allowed = (
+                f"a share of num-clients {num_clients} that is at least one client and fewer than the "
+                f"others that malicious-fraction {self.threat.malicious_fraction:g} leaves honest"
+            )
+            raise invalid("minority-fraction", allowed, self.data.minority_fraction)
         return self
 
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .datasets import load_dataset
-
-Indices = NDArray[np.intp]
-Labels = NDArray[np.int64]
+from .labelled_images import LabelledImages
+from .minorities import MINORITIES, NO_MINORITY, Indices, Labels
 
 
 class ImpossiblePartition(ValueError):
@@ -27,7 +25,8 @@ class ImpossiblePartition(ValueError):
 class PartitionedData:
     """A data set, and how clients share its training samples.
 
-    ``partition`` is one of `PARTITIONS`; of the training samples, 0 are all.
+    ``partition`` is one of `PARTITIONS`; of the training samples, 0 are all; ``minority`` is one of
+    `minorities.MINORITIES` or "none", and ``members`` are its clients.
     """
 
     dataset: str
@@ -37,6 +36,21 @@ class PartitionedData:
     dirichlet_alpha: float
     num_clients: int
     seed: int
+    minority: str = NO_MINORITY
+    members: tuple[int, ...] = ()
+
+
+def client_samples(data: PartitionedData, client: int) -> LabelledImages:
+    """Return a client's training samples as it has them.
+
+    Raises
+    ------
+    ImpossiblePartition, DataUnavailable
+        As `client_indices`.
+    """
+    train = load_dataset(data.dataset, data.data_dir).train
+    samples = train.select(client_indices(data)[client])
+    return MINORITIES[data.minority].seen(samples) if client in data.members else samples
 
 
 @functools.lru_cache(maxsize=1)
@@ -57,13 +71,33 @@ def client_indices(data: PartitionedData) -> tuple[Indices, ...]:
             f"training-samples must be at most {len(labels)}, all that {data.dataset!r} has, "
             f"got {num_samples}"
         )
-    if data.num_clients > num_samples:
+    used = _drawn(len(labels), num_samples, data.seed)
+    return tuple(used[own] for own in _shares(labels[used], data))
+
+
+def _shares(labels: Labels, data: PartitionedData) -> list[Indices]:
+    if data.minority == NO_MINORITY:
+        return _split(labels, data)
+
+    def split(some_labels: Labels, num_clients: int) -> list[Indices]:
+        try:
+            return _split(some_labels, replace(data, num_clients=num_clients))
+        except ImpossiblePartition as problem:
+            raise ImpossiblePartition(
+                f"minority {data.minority!r} of {len(data.members)} among {data.num_clients} clients "
+                f"leaves some of them without samples: {problem}"
+            ) from problem
+
+    return MINORITIES[data.minority].share(labels, data.num_clients, data.members, split)
+
+
+def _split(labels: Labels, data: PartitionedData) -> list[Indices]:
+    if data.num_clients > len(labels):
         raise ImpossiblePartition(
-            f"num-clients must be at most {num_samples}, the number of training samples of "
+            f"num-clients must be at most {len(labels)}, the number of training samples of "
             f"{data.dataset!r} that are used, got {data.num_clients}"
         )
-    used = _drawn(len(labels), num_samples, data.seed)
-    return tuple(used[own] for own in PARTITIONS[data.partition](labels[used], data))
+    return PARTITIONS[data.partition](labels, data)
 
 
 def _drawn(available: int, num_samples: int, seed: int) -> Indices:

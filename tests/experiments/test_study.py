@@ -122,15 +122,15 @@ def test_a_study_inherits_settings_and_replaces_what_it_has_itself(tmp_path: Pat
 
 
 CELLS = {
-    "as-published": "a0c7283e",
-    "corrections": "e79f73a8",
-    "default-attack": "5078ea3f",
-    "false-reports": "1336ed47",
-    "heterogeneity": "20a338fe",
-    "max-tilt": "8016563e",
-    "paper-claims": "7f6096d8",
-    "paper-grid": "665bbae1",
-    "threat-matrix": "53765197",
+    "as-published": "77b769de",
+    "corrections": "9a2c8c02",
+    "default-attack": "edaced4e",
+    "false-reports": "88a08fcc",
+    "heterogeneity": "9f911ec8",
+    "max-tilt": "6c6d038d",
+    "paper-claims": "3ec09c77",
+    "paper-grid": "a5411f31",
+    "threat-matrix": "962ed03a",
 }
 
 
