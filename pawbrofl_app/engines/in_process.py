@@ -12,38 +12,23 @@ import contextlib
 import copy
 import traceback
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from logging import ERROR
-from typing import Protocol
 
 from flwr.app import Context, Error, Message, MessageType, RecordDict
 from flwr.clientapp import ClientApp
-from flwr.common import NDArrays, parameters_to_ndarrays
-from flwr.common.constant import SUPERLINK_NODE_ID, ErrorCode
+from flwr.common import parameters_to_ndarrays
+from flwr.common.constant import ErrorCode
 from flwr.common.logger import log
 from flwr.compat.common.recorddict_compat import recorddict_to_fitins
-from flwr.serverapp import Grid, ServerApp
+from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 
-from ..settings.run_config import RunConfig
+from .cohorts import CohortTraining
 from .flower_identity import act_as_server_of, delivered
 
 RUN_ID = 1
 Settings = dict[str, bool | float | int | str]
-
-
-class LockStep(Protocol):
-    """Trains several clients at the same time before they are asked."""
-
-    def cohorts(self, clients: Collection[int], server_round: int) -> list[list[int]]:
-        """Return the clients of a round, by their partition ids, in cohorts."""
-        ...
-
-    def trained_ahead(
-        self, cohort: Sequence[int], parameters: NDArrays, server_round: int
-    ) -> contextlib.AbstractContextManager[None]:
-        """Train a cohort; within the block its clients find that done."""
-        ...
 
 
 class InProcessGrid(Grid):
@@ -61,7 +46,7 @@ class InProcessGrid(Grid):
     num_supernodes : int
         How many clients there are. Their node config holds ``partition-id`` and ``num-partitions``,
         as in Flower's simulations; each keeps its own state from message to message.
-    lock_step : LockStep, optional
+    lock_step : CohortTraining, optional
         Trains several clients at the same time; by default one trains after the other.
     """
 
@@ -70,7 +55,7 @@ class InProcessGrid(Grid):
         client_app: ClientApp,
         run_config: Settings,
         num_supernodes: int,
-        lock_step: LockStep | None = None,
+        lock_step: CohortTraining | None = None,
     ) -> None:
         self._client_app = client_app
         self._lock_step = lock_step
@@ -179,29 +164,3 @@ class InProcessGrid(Grid):
 
 def _round_of(message: Message) -> int:
     return int(message.metadata.group_id)
-
-
-def run_in_process(
-    config: RunConfig,
-    server_app: ServerApp,
-    client_app: ClientApp,
-    lock_step: LockStep | None = None,
-) -> None:
-    """Run one federation from its settings to its finished records.
-
-    Parameters
-    ----------
-    config : RunConfig
-    server_app : ServerApp
-    client_app : ClientApp
-    lock_step : LockStep, optional
-        Trains several clients at the same time; by default one trains after the other.
-
-    Raises
-    ------
-    InvalidSetting, DataUnavailable
-        What the ServerApp raises before the first round.
-    """
-    settings: Settings = dict(config.as_settings())
-    grid = InProcessGrid(client_app, settings, config.federation.num_clients, lock_step)
-    server_app(grid, Context(RUN_ID, SUPERLINK_NODE_ID, {}, RecordDict(), settings))

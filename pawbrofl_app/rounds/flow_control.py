@@ -11,24 +11,12 @@ import math
 import os
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from flwr.serverapp import Grid
 from flwr.superlink.grid import InMemoryGrid
 
 LOWEST_LIMIT = 4
 SECONDS_JUDGED_BY = 0.25
-
-
-class FlowControl(Protocol):
-    """Limits the messages in flight."""
-
-    limit: float
-    """How many there may be now."""
-
-    def replied(self, count: int) -> None:
-        """Take note of replies that came just now."""
-        ...
 
 
 class Unlimited:
@@ -69,6 +57,10 @@ class AdaptiveLimit:
             self.limit *= 2
         self._num_actors = self._num_actors or self._ask_for_actors()
         self.limit = max(self.limit, 2 * self._num_actors)
+
+
+FlowControl = Unlimited | AdaptiveLimit
+"""Has the ``limit`` of the moment, and is told how many replies came just now."""
 
 
 def flow_control_of(grid: Grid) -> Callable[[], FlowControl]:

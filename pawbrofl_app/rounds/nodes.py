@@ -8,12 +8,7 @@ from flwr.server.client_proxy import ClientProxy
 
 
 class Node(ClientProxy):
-    """A client's node id, which is what a strategy names a client by.
-
-    Parameters
-    ----------
-    node_id : int
-    """
+    """A client's node id, which is what a strategy names a client by."""
 
     def __init__(self, node_id: int) -> None:
         super().__init__(str(node_id))
