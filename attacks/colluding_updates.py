@@ -103,16 +103,14 @@ class MinMax(Attack):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MinSum(Attack):
+class MinSum(MinMax):
     """Have a sum of squared distances to the known updates that is no larger than one of theirs.
 
     Parameters
     ----------
-    direction : str, default "deviation"
-        As in `MinMax`.
+    direction
+        That of `MinMax`.
     """
-
-    direction: str = field(default="deviation", metadata=one_of(DIRECTIONS))
 
     def poison_update(self, update: Update, knowledge: Knowledge) -> Update:
         """Return the mean, moved."""

@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 from flwr.app import ArrayRecord, Context
-from flwr.common import Metrics, ndarrays_to_parameters
+from flwr.clientapp import ClientApp
+from flwr.common import Metrics, NDArrays, ndarrays_to_parameters
 from flwr.server import ServerAppComponents, ServerConfig
 from flwr.server.strategy import FedAvg
 from flwr.server.superlink.fleet.vce.backend.backend import BackendConfig
@@ -121,13 +122,20 @@ def _timed(measured: Measured, aggregate: Callable[..., Any]) -> Callable[..., A
     return timed
 
 
-def stock(measured: Measured, clients: int, rounds: int) -> None:
-    """Run FedAvg of ``flwr.server.strategy`` under Ray."""
+def stock(
+    measured: Measured,
+    clients: int,
+    rounds: int,
+    app: ClientApp = client_app,
+    initial: NDArrays | None = None,
+) -> None:
+    """Run FedAvg of ``flwr.server.strategy`` under Ray, by default with clients that do not train."""
+    model = ndarrays_to_parameters(initial or initial_arrays())
 
     def server_fn(context: Context) -> ServerAppComponents:
         strategy = FedAvg(
             min_available_clients=clients,
-            initial_parameters=ndarrays_to_parameters(initial_arrays()),
+            initial_parameters=model,
             evaluate_fn=measured.evaluate,
             fraction_evaluate=0.0,
             min_evaluate_clients=0,
@@ -135,7 +143,7 @@ def stock(measured: Measured, clients: int, rounds: int) -> None:
         strategy.aggregate_fit = _timed(measured, strategy.aggregate_fit)  # type: ignore[method-assign]
         return ServerAppComponents(config=ServerConfig(rounds), strategy=strategy)
 
-    _simulate(ServerApp(server_fn=server_fn), client_app, clients)
+    _simulate(ServerApp(server_fn=server_fn), app, clients)
 
 
 def stock_messages(measured: Measured, clients: int, rounds: int) -> None:
@@ -161,7 +169,7 @@ WAYS: dict[str, Callable[[Measured, int, int], None]] = {
 }
 
 
-def _simulate(server_app: ServerApp, app: Any, clients: int) -> None:
+def _simulate(server_app: ServerApp, app: ClientApp, clients: int) -> None:
     backend: BackendConfig = {
         "client_resources": {"num_cpus": 1, "num_gpus": 0.0},
         "init_args": {"log_to_driver": False, "logging_level": logging.ERROR},

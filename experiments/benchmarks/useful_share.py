@@ -21,21 +21,14 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from flwr.app import Context
-from flwr.common import ndarrays_to_parameters
-from flwr.server import ServerAppComponents, ServerConfig
-from flwr.server.strategy import FedAvg
-from flwr.server.superlink.fleet.vce.backend.backend import BackendConfig
-from flwr.serverapp import ServerApp
-from flwr.simulation import run_simulation
 
 from clients.local_evaluation import mean_loss
 from clients.model_arrays import arrays_of
@@ -45,6 +38,7 @@ from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.tasks.devices import processors
 from pawbrofl_app.tasks.networks import initial_model
 
+from .idle_simulations import Measured, stock
 from .quickstart_client import BATCH_SIZE, EPOCHS, client_app
 from .training_step import bare_epoch, client_samples
 
@@ -52,8 +46,7 @@ NUM_CLIENTS, SAMPLES_MEASURED = 100, 100
 PRESET = Path(__file__).resolve().parent.parent / "presets" / "mnist.toml"
 
 
-@dataclass(frozen=True)
-class BareSeconds:
+class BareSeconds(NamedTuple):
     """What one client takes on one thread: its bare training, and two passes over 100 or all images."""
 
     training: float
@@ -89,7 +82,7 @@ def seconds_of_a_client(repeats: int = 4) -> BareSeconds:
                 mean_loss(own, inputs[:number], labels[:number])
             times.append(time.perf_counter())
         taken.append(np.diff(times))
-    return BareSeconds(*(float(seconds) for seconds in np.median(taken, axis=0)))
+    return BareSeconds(*np.median(taken, axis=0).tolist())
 
 
 def seconds_at_once(processes: int) -> BareSeconds:
@@ -99,7 +92,7 @@ def seconds_at_once(processes: int) -> BareSeconds:
     with ProcessPoolExecutor(processes, context, _set_start, (start,)) as pool:
         clients = [pool.submit(seconds_of_a_client) for _ in range(processes)]
         each = [client.result() for client in clients]
-    return BareSeconds(*np.mean([[one.training, one.few, one.all] for one in each], axis=0).tolist())
+    return BareSeconds(*np.mean(each, axis=0).tolist())
 
 
 def rounds_of_ours(rounds: int, engine: str, gap_samples: int) -> list[float]:
@@ -122,21 +115,9 @@ def rounds_of_ours(rounds: int, engine: str, gap_samples: int) -> list[float]:
 def rounds_of_stock(rounds: int) -> list[float]:
     """Run a stock app with quickstart clients; return the seconds of each round but the first."""
     logging.getLogger("flwr").setLevel(logging.ERROR)
-    ended: list[float] = []
-
-    def server_fn(context: Context) -> ServerAppComponents:
-        strategy = FedAvg(
-            min_available_clients=NUM_CLIENTS,
-            initial_parameters=ndarrays_to_parameters(arrays_of(initial_model(0))),
-            evaluate_fn=lambda *_: ended.append(time.perf_counter()),
-            fraction_evaluate=0.0,
-            min_evaluate_clients=0,
-        )
-        return ServerAppComponents(config=ServerConfig(rounds), strategy=strategy)
-
-    resources: BackendConfig = {"client_resources": {"num_cpus": 1, "num_gpus": 0.0}}
-    run_simulation(ServerApp(server_fn=server_fn), client_app, NUM_CLIENTS, backend_config=resources)
-    return [float(seconds) for seconds in np.diff(ended)[1:]]
+    measured = Measured()
+    stock(measured, NUM_CLIENTS, rounds, client_app, arrays_of(initial_model(0)))
+    return [float(seconds) for seconds in np.diff(measured.evaluated)[1:]]
 
 
 def main() -> None:
@@ -165,7 +146,7 @@ def main() -> None:
     ways.append(("stock Flower app", cores, -1, rounds_of_stock(rounds)))
     time_bare_loops()
     for processes, those in bare.items():
-        training, few, all_images = _medians(those)
+        training, few, all_images = np.median(those, axis=0)
         step = 1e3 * training / EPOCHS / (len(client_samples()[0]) / BATCH_SIZE)
         print(
             f"{processes} at once: bare training {training:.3f} s a client ({step:.2f} ms a step), "
@@ -174,18 +155,13 @@ def main() -> None:
     print(f"\n{markdown_table(table_of_ways(ways, bare), digits=2)}")
 
 
-def _medians(bare: list[BareSeconds]) -> list[float]:
-    each = [[one.training, one.few, one.all] for one in bare]
-    return [float(value) for value in np.median(each, axis=0)]
-
-
 def table_of_ways(
     ways: list[tuple[str, int, int, list[float]]], bare: dict[int, list[BareSeconds]]
 ) -> pd.DataFrame:
     """Return a row for each way: (name, cores, images that gaps are measured on, seconds of rounds)."""
     rows = []
     for name, used, gap_samples, seconds in ways:
-        training, few, all_images = _medians(bare[used])
+        training, few, all_images = np.median(bare[used], axis=0)
         measuring = {SAMPLES_MEASURED: few, 0: all_images}.get(gap_samples, 0.0)
         a_round, clients = float(np.median(seconds)), NUM_CLIENTS / used
         rows.append(
@@ -197,7 +173,7 @@ def table_of_ways(
                 "measuring gaps, s": clients * measuring,
                 "useful share": clients * training / a_round,
                 "with measuring gaps": clients * (training + measuring) / a_round,
-                "by a bare loop alone": clients * _medians(bare[1])[0] / a_round,
+                "by a bare loop alone": clients * np.median(bare[1], axis=0)[0] / a_round,
             }
         )
     return pd.DataFrame(rows)

@@ -68,11 +68,9 @@ def _of_byzfl(slow: bool) -> dict[str, Estimator]:
 
     found: dict[str, Estimator] = {
         "byzfl geometric median": lambda x, _: np.asarray(byzfl.GeometricMedian(T=20)(x)),
-        "byzfl meamed": lambda x, epsilon: np.asarray(byzfl.Meamed(max_malicious(epsilon, len(x)))(x)),
-        "byzfl multi-krum": lambda x, epsilon: np.asarray(
-            byzfl.MultiKrum(max_malicious(epsilon, len(x)))(x)
-        ),
-        "byzfl NNM + trimmed mean": after_mixing(lambda f: byzfl.TrMean(f)),
+        "byzfl meamed": told(byzfl.Meamed),
+        "byzfl multi-krum": told(byzfl.MultiKrum),
+        "byzfl NNM + trimmed mean": after_mixing(byzfl.TrMean),
         "byzfl NNM + geometric median": after_mixing(lambda f: byzfl.GeometricMedian(T=20)),
     }
     if slow:

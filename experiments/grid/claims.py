@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -25,6 +26,7 @@ from .results import comparable
 
 CONFIDENCE = 0.95
 EARLY_ROUNDS = 5
+MEASURES = {"test_accuracy": "accuracy", "attack_success_rate": "attack success rate"}
 SAME = 0.005
 """Accuracies closer than that are called equal: half of the paper's reading error and less."""
 
@@ -102,18 +104,18 @@ def early_accuracy(tilted: Runs, plain: Runs, where: str) -> Finding | None:
     )
 
 
-def small_mu_accuracy(tilted: Runs, plain: Runs, where: str) -> Finding | None:
-    """Compare the smallest mu's accuracy with vanilla BRFL's under attack."""
+def small_mu_lowers(measure: str, claim: str, tilted: Runs, plain: Runs, where: str) -> Finding | None:
+    """Compare a measure of the smallest mu with vanilla BRFL's under attack."""
     vanilla = _same_weighting(tilted, plain)
     if (tilted["attack"] == "none").any() or vanilla.empty:
         return None
     small = tilted[tilted["mu"] == tilted["mu"].min()]
     return _finding(
-        "under attack, small mu loses a little accuracy",
+        claim,
         where,
-        _last(small, "test_accuracy") - _last(vanilla, "test_accuracy"),
+        _last(small, measure) - _last(vanilla, measure),
         lambda low, high: "holds" if high < 0 else "does not hold" if low > 0 else "not decided",
-        f"last round's accuracy, mu={small['mu'].iloc[0]:g} minus vanilla BRFL",
+        f"last round's {MEASURES[measure]}, mu={small['mu'].iloc[0]:g} minus vanilla BRFL",
     )
 
 
@@ -139,26 +141,11 @@ def large_mu_accuracy(tilted: Runs, plain: Runs, where: str) -> Finding | None:
     )
 
 
-def small_mu_attack_success(tilted: Runs, plain: Runs, where: str) -> Finding | None:
-    """Compare the smallest mu's attack success rate with vanilla BRFL's."""
-    vanilla = _same_weighting(tilted, plain)
-    if (tilted["attack"] == "none").any() or vanilla.empty:
-        return None
-    small = tilted[tilted["mu"] == tilted["mu"].min()]
-    return _finding(
-        "attack success is lower for small mu",
-        where,
-        _last(small, "attack_success_rate") - _last(vanilla, "attack_success_rate"),
-        lambda low, high: "holds" if high < 0 else "does not hold" if low > 0 else "not decided",
-        f"last round's attack success rate, mu={small['mu'].iloc[0]:g} minus vanilla BRFL",
-    )
-
-
 CLAIMS: tuple[Callable[[Runs, Runs, str], Finding | None], ...] = (
     early_accuracy,
-    small_mu_accuracy,
+    partial(small_mu_lowers, "test_accuracy", "under attack, small mu loses a little accuracy"),
     large_mu_accuracy,
-    small_mu_attack_success,
+    partial(small_mu_lowers, "attack_success_rate", "attack success is lower for small mu"),
 )
 
 

@@ -6,7 +6,6 @@ largest.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -55,30 +54,34 @@ def draw_study_figures(rounds: pd.DataFrame, folder: Path, dark: bool = False) -
     dark : bool
         Light on dark, for dark pages.
     """
+    return save_figures(_figures(rounds), folder, dark)
+
+
+def _figures(rounds: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
+    for name, part in comparable(rounds):
+        if len(columns_of(part)) > MOST_COLUMNS:
+            continue
+        yield f"{name}-curves", curves(part)
+        if "honest_loss" in part and part["honest_loss"].notna().any():
+            yield f"{name}-fairness", curves(part[part["round"] > 0], FAIRNESS_ROWS)
+        if part.loc[part["performance-aware"], "mu"].nunique() > 1:
+            yield f"{name}-trade-off", trade_off(part)
+
+
+def save_figures(figures: Iterator[tuple[str, Figure]], folder: Path, dark: bool) -> list[Path]:
+    """Write figures, each with its name, into a folder that is made if missing; return the paths.
+
+    They are drawn here, one by one as the iterator makes them, in the style of a light or a dark page.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    grounds = dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "#16181d")
     suffix = "-dark.png" if dark else ".png"
     paths = []
-    with page_style(dark):
-        for name, part in comparable(rounds):
-            if len(columns_of(part)) > MOST_COLUMNS:
-                continue
-            figures = {"curves": curves(part)}
-            if "honest_loss" in part and part["honest_loss"].notna().any():
-                figures["fairness"] = curves(part[part["round"] > 0], FAIRNESS_ROWS)
-            if part.loc[part["performance-aware"], "mu"].nunique() > 1:
-                figures["trade-off"] = trade_off(part)
-            for kind, figure in figures.items():
-                paths.append(folder / f"{name.replace(', ', '-')}-{kind}{suffix}")
-                figure.savefig(paths[-1], dpi=DPI)
-    return paths
-
-
-@contextlib.contextmanager
-def page_style(dark: bool) -> Iterator[None]:
-    """Draw as fits a light or a dark page."""
-    grounds = dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "#16181d")
     with mpl.style.context(["dark_background", grounds] if dark else "default"):
-        yield
+        for name, figure in figures:
+            paths.append(folder / f"{name.replace(', ', '-')}{suffix}")
+            figure.savefig(paths[-1], dpi=DPI)
+    return paths
 
 
 def curves(rounds: pd.DataFrame, rows: Mapping[str, str] = ROWS) -> Figure:

@@ -45,7 +45,7 @@ def run_study(
     try:
         lock = FileLock(results / study.name / ".lock", timeout=0)
         with lock, StudyProgress(folders) as progress:
-            failed = run_cells(folders, jobs, engine, progress.update)
+            failed = run_cells(folders, jobs, engine, progress.look)
     except Timeout:
         print(f"error: {study.name} is being run in {results} already", file=sys.stderr)
         return IN_USE

@@ -20,7 +20,7 @@ from pawbrofl_app.records.run_figures import MALICIOUS_COLOUR
 
 from .results import METHOD, comparable, settings_of
 from .runner import CellFolder
-from .study_figures import DPI, MOST_COLUMNS, attack_name, columns_of, page_style
+from .study_figures import MOST_COLUMNS, attack_name, columns_of, save_figures
 
 RUN = "run"
 MOST_ROWS = 6
@@ -41,17 +41,10 @@ def draw_weight_maps(folders: Sequence[CellFolder], folder: Path, dark: bool = F
     dark : bool
         For dark pages, with ``-dark`` before the suffix.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     cells = _first_replica(folders)
-    paths = []
-    with page_style(dark):
-        for name, part in comparable(cells) if len(cells) else []:
-            figure = weight_maps(part)
-            if figure is not None:
-                suffix = "-dark.png" if dark else ".png"
-                paths.append(folder / f"{name.replace(', ', '-')}-weights{suffix}")
-                figure.savefig(paths[-1], dpi=DPI)
-    return paths
+    parts = comparable(cells) if len(cells) else ()
+    maps = ((f"{name}-weights", weight_maps(part)) for name, part in parts)
+    return save_figures(((name, figure) for name, figure in maps if figure), folder, dark)
 
 
 def _first_replica(folders: Sequence[CellFolder]) -> pd.DataFrame:
