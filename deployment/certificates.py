@@ -68,7 +68,8 @@ def make_server_certificate(folder: Path, names: Sequence[str]) -> None:
     )
     _write(folder / "ca.crt", authority.public_bytes(serialization.Encoding.PEM))
     _write(folder / "superlink.crt", server.public_bytes(serialization.Encoding.PEM))
-    _write(folder / "superlink.key", _private(server_key), PRIVATE)
+    private = _private(server_key, serialization.PrivateFormat.PKCS8)
+    _write(folder / "superlink.key", private, PRIVATE)
 
 
 def make_supernode_key(folder: Path, name: str) -> Path:
@@ -84,12 +85,7 @@ def make_supernode_key(folder: Path, name: str) -> Path:
     public = key.public_key().public_bytes(
         serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
     )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.OpenSSH,
-        serialization.NoEncryption(),
-    )
-    _write(folder / f"{name}.key", private, PRIVATE)
+    _write(folder / f"{name}.key", _private(key, serialization.PrivateFormat.OpenSSH), PRIVATE)
     _write(folder / f"{name}.pub", public + b"\n")
     return folder / f"{name}.pub"
 
@@ -140,12 +136,8 @@ def _alternative(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+def _private(key: ec.EllipticCurvePrivateKey, form: serialization.PrivateFormat) -> bytes:
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
 
 
 def _write(path: Path, content: bytes, mode: int = 0o644) -> None:

@@ -11,19 +11,16 @@ beside themselves (4.5 GB).
 from __future__ import annotations
 
 import argparse
-import importlib
 import resource
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
-from flwr.server.strategy.aggregate import aggregate_krum
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from experiments.estimators.competitors import others
 from strategies import WEIGHTINGS, Mean, PerformanceAware, aggregate
-from strategies.epsilon import max_malicious
 from strategies.weightings import RECOMMENDED, weighting_named
 
 from .timing import compare
@@ -33,15 +30,13 @@ LARGE_NETWORK = [(512, 4608), (512, 4608), (512, 4608), (512, 4608), (512, 3457)
 EPSILON = 0.2
 
 
-def updates_of(
-    shapes: Sequence[tuple[int, ...]], m: int, attacked: bool = True
-) -> list[list[NDArray[np.float32]]]:
+def updates_of(shapes: Sequence[tuple[int, ...]], m: int) -> list[list[NDArray[np.float32]]]:
     """Draw m updates, the first fifth of them with one offset in common."""
     random = np.random.default_rng(0)
     updates = []
     for i in range(m):
         update = [random.standard_normal(shape, dtype=np.float32) for shape in shapes]
-        if attacked and i < EPSILON * m:
+        if i < EPSILON * m:
             for array in update:
                 array += np.float32(0.2)
         updates.append(update)
@@ -59,17 +54,13 @@ def ways(
         weighting = weighting_named(name, epsilon=EPSILON)
         return lambda: aggregate(updates, weighting, gaps, tilt)
 
-    def krum() -> object:
-        f = max_malicious(EPSILON, len(updates))
-        return aggregate_krum([(update, 1) for update in updates], f, len(updates) - f)
-
     found: dict[str, Callable[[], object]] = {"Y @ Y.T": lambda: matrix @ matrix.T}
     found |= {name: ours(name) for name in WEIGHTINGS}
-    found["Flower: Krum"] = krum
-    try:
-        byzfl: Any = importlib.import_module("byzfl")
-        found["ByzFL: CAF"] = lambda: byzfl.CAF(max_malicious(EPSILON, len(updates)))(matrix)
-    except ImportError:
+    peers = others(slow=True)
+    found["Flower: Krum"] = lambda: peers["flwr multi-krum"](matrix, EPSILON)
+    if "byzfl CAF" in peers:
+        found["ByzFL: CAF"] = lambda: peers["byzfl CAF"](matrix, EPSILON)
+    else:
         print("byzfl is not installed: its filter is left out")
     return found
 

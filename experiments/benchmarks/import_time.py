@@ -10,11 +10,11 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 
-PROJECT = Path(__file__).resolve().parent.parent.parent
+from pawbrofl_app.settings.command_line import APP_FOLDER
+
 WAYS = {
     "flwr": "import flwr",
     "flwr, strategies": "import flwr, strategies",
@@ -54,7 +54,7 @@ def main() -> None:
 
 def _measure(code: str) -> tuple[float, bool]:
     command = [sys.executable, "-c", MEASURE.format(code=code)]
-    finished = subprocess.run(command, check=True, capture_output=True, text=True, cwd=PROJECT)
+    finished = subprocess.run(command, check=True, capture_output=True, text=True, cwd=APP_FOLDER)
     seconds, torch = finished.stdout.split()
     return float(seconds), torch == "True"
 

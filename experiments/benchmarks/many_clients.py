@@ -16,22 +16,18 @@ import tempfile
 import time
 from pathlib import Path
 
-import matplotlib
 import pandas as pd
 import psutil
+from matplotlib.figure import Figure
 
 from experiments.grid.markdown import markdown_table
+from experiments.pages.page import DOCS
 from pawbrofl_app.engines.machine import ACTOR_NAME
 from pawbrofl_app.records.layout import SECONDS
 from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.tasks.networks import NETWORKS
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
-FIGURE = (
-    Path(__file__).resolve().parent.parent.parent / "docs" / "figures" / "memory_of_1000_clients.png"
-)
+FIGURE = DOCS / "figures" / "memory_of_1000_clients.png"
 SERVER_PROCESSES = {"ray": "flwr-simulation", "in-process": "pawbrofl_app.command"}
 
 
@@ -61,7 +57,8 @@ def memory_of(pid: int, server: str) -> dict[str, float]:
 
 def draw(memory: pd.DataFrame, clients: int) -> None:
     """Draw the memory after each round."""
-    figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
+    figure = Figure((6, 3.2), layout="constrained")
+    axes = figure.subplots()
     for name in memory.columns:
         if memory[name].any():
             axes.plot(memory.index, memory[name], marker="o", markersize=3, label=name)

@@ -33,6 +33,7 @@ import torch
 from clients.local_evaluation import mean_loss
 from clients.model_arrays import arrays_of
 from experiments.grid.markdown import markdown_table
+from experiments.grid.study import PRESETS
 from pawbrofl_app.records.layout import SECONDS
 from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.tasks.devices import processors
@@ -43,7 +44,7 @@ from .quickstart_client import BATCH_SIZE, EPOCHS, client_app
 from .training_step import bare_epoch, client_samples
 
 NUM_CLIENTS, SAMPLES_MEASURED = 100, 100
-PRESET = Path(__file__).resolve().parent.parent / "presets" / "mnist.toml"
+PRESET = PRESETS / "mnist.toml"
 
 
 class BareSeconds(NamedTuple):

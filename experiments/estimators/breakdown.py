@@ -65,10 +65,8 @@ def draw(errors: pd.DataFrame) -> Figure:
         width = 2.5 if name == "coalition-filtering" else 1.5
         axes.plot(mean.index, mean[name], color=f"C{j}", linewidth=width, label=name)
         axes.plot(worst.index, worst[name], color=f"C{j}", linewidth=0.6, alpha=0.6)
-    axes.set_ylim(0, 12)
-    axes.set_xlim(FRACTIONS[0], FRACTIONS[-1])
-    axes.set_xlabel("malicious fraction")
-    axes.set_ylabel("error (1 = sampling noise)")
+    axes.set(xlim=(FRACTIONS[0], FRACTIONS[-1]), ylim=(0, 12))
+    axes.set(xlabel="malicious fraction", ylabel="error (1 = sampling noise)")
     axes.set_title("Mean error (thin: worst) over kinds of honest clients and attacks")
     axes.legend(frameon=False)
     axes.grid(alpha=0.3)

@@ -75,17 +75,13 @@ def _array(name: str, array: NDArray[Any]) -> Kind:
 
 
 def _scaled(name: str, factor: float, clients: Sequence[int] = TWO) -> Kind:
-    return _tensors(
-        name,
-        lambda _: [ndarray_to_bytes((array + 1) * np.float32(factor)) for array in START],
-        clients,
-    )
+    scaled = [ndarray_to_bytes((array + 1) * np.float32(factor)) for array in START]
+    return _tensors(name, lambda _: scaled, clients)
 
 
 def _filled(name: str, value: float, clients: Sequence[int] = TWO) -> Kind:
-    return _tensors(
-        name, lambda _: [ndarray_to_bytes(np.full_like(array, value)) for array in START], clients
-    )
+    filled = [ndarray_to_bytes(np.full_like(array, value)) for array in START]
+    return _tensors(name, lambda _: filled, clients)
 
 
 def _metric(name: str, key: str, value: Any) -> Kind:

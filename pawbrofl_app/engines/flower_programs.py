@@ -53,7 +53,7 @@ class Program:
         """Whether it has not ended yet."""
         return self.process.poll() is None
 
-    def wait_until(self, is_up: Callable[[], bool], seconds: float = SECONDS_TO_START) -> None:
+    def wait_until(self, is_up: Callable[[], bool]) -> None:
         """Wait until something holds of the program.
 
         Raises
@@ -61,7 +61,7 @@ class Program:
         RuntimeError
             Where the program ends before, or the time is up. The message holds its log.
         """
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + SECONDS_TO_START
         while time.monotonic() < deadline and self.runs:
             if is_up():
                 return

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Le, Lt
 from pydantic import (
     AfterValidator,
     AllowInfNan,
@@ -75,12 +74,8 @@ _TYPES: dict[object, str] = {
     int: "a whole number",
     float: "a finite number",
 }
-_BOUNDS: tuple[tuple[type[Gt | Ge | Lt | Le], str, str], ...] = (
-    (Gt, "gt", "above"),
-    (Ge, "ge", "at least"),
-    (Lt, "lt", "below"),
-    (Le, "le", "at most"),
-)
+_BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+"""In words, what pydantic and annotated-types call the limits of a number."""
 _OUT_OF_RANGE = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 
 
@@ -88,9 +83,9 @@ def allowed_range(field: FieldInfo) -> str:
     """Return a number's range in words, such as "above 0 and at most 1"."""
     bounds = [
         f"{words} {getattr(bound, limit)}"
-        for kind, limit, words in _BOUNDS
+        for limit, words in _BOUNDS.items()
         for bound in field.metadata
-        if isinstance(bound, kind)
+        if hasattr(bound, limit)
     ]
     return " and ".join(bounds)
 
