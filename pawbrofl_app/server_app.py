@@ -35,7 +35,6 @@ from .rounds.client_sampling import CLIENT_ID_KEY, SeededClientManager
 from .rounds.exchange import Exchange
 from .rounds.flow_control import flow_control_of
 from .rounds.round_policy import RoundPolicy
-from .rounds.round_progress import RunProgress
 from .rounds.training_loop import TrainingLoop
 from .settings.machine_check import check_machine
 from .settings.run_config import RunConfig
@@ -106,7 +105,6 @@ def make_training_loop(
             config.rounds.round_attempts,
             round_timeout,
         ),
-        progress=RunProgress(config.federation.num_rounds),
         resume_from=resume_from,
         on_failures=records.add_failures,
         on_evaluations=records.add_evaluations,

@@ -25,7 +25,6 @@ from pawbrofl_app.rounds.client_sampling import SeededClientManager
 from pawbrofl_app.rounds.exchange import Exchange
 from pawbrofl_app.rounds.flow_control import flow_control_of
 from pawbrofl_app.rounds.round_policy import RoundPolicy
-from pawbrofl_app.rounds.round_progress import RunProgress
 from pawbrofl_app.rounds.training_loop import TrainingLoop
 from strategies import PAwBRoFL, RoundDiagnostics
 
@@ -71,7 +70,7 @@ class Measured:
         self.aggregation.append(diagnostics.aggregation_seconds)
 
 
-def our_loop(measured: Measured, grid: Grid, clients: int, rounds: int) -> TrainingLoop:
+def our_loop(measured: Measured, grid: Grid, clients: int) -> TrainingLoop:
     """Return this project's loop with its default strategy."""
     strategy = PAwBRoFL(
         min_available_clients=clients,
@@ -87,7 +86,6 @@ def our_loop(measured: Measured, grid: Grid, clients: int, rounds: int) -> Train
         clients=SeededClientManager(exchange, 1),
         strategy=strategy,
         policy=RoundPolicy(clients, 0, clients, 1),
-        progress=RunProgress(rounds),
     )
 
 
@@ -98,7 +96,7 @@ def ours(measured: Measured, clients: int, rounds: int) -> None:
     @app.main()
     def main(grid: Grid, context: Context) -> None:
         with threadpool_limits(1, "blas"):
-            our_loop(measured, grid, clients, rounds).run(rounds)
+            our_loop(measured, grid, clients).run(rounds)
 
     _simulate(app, client_app, clients)
 
@@ -107,7 +105,7 @@ def in_process(measured: Measured, clients: int, rounds: int) -> None:
     """Run this project's loop in this process."""
     grid = InProcessGrid(client_app, {}, clients)
     with threadpool_limits(1, "blas"):
-        our_loop(measured, grid, clients, rounds).run(rounds)
+        our_loop(measured, grid, clients).run(rounds)
 
 
 def _timed(measured: Measured, aggregate: Callable[..., Any]) -> Callable[..., Any]:

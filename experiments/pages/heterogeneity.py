@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +75,8 @@ def served(runs: pd.DataFrame) -> pd.DataFrame:
     """Return what the last model achieves on honest clients' own data without tilt; means over seeds."""
     plain = runs[~runs["performance-aware"]]
     shown = {"test_accuracy": "test accuracy", **MEASURES, "dropped": "honest clients dropped"}
-    return _means(plain, shown)
+    means = plain.groupby(list(SETTING), sort=False)[list(shown)].mean()
+    return means.rename(columns=shown).reset_index()
 
 
 def with_and_without_tilt(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -215,11 +215,6 @@ def draw(runs: pd.DataFrame) -> Figure:
             panel.grid(axis="x", alpha=0.3)
     axes[0, -1].legend(fontsize=8)
     return figure
-
-
-def _means(runs: pd.DataFrame, shown: Mapping[str, str]) -> pd.DataFrame:
-    means = runs.groupby(list(SETTING), sort=False)[list(shown)].mean()
-    return means.rename(columns=dict(shown)).reset_index()
 
 
 def _with_interval(values: pd.Series) -> str:

@@ -27,7 +27,6 @@ from pawbrofl_app.rounds.client_failures import ClientFailure
 from pawbrofl_app.rounds.client_sampling import SeededClientManager
 from pawbrofl_app.rounds.exchange import Exchange
 from pawbrofl_app.rounds.round_policy import RoundPolicy
-from pawbrofl_app.rounds.round_progress import RunProgress
 from pawbrofl_app.rounds.training_loop import TooFewReplies, TrainingLoop
 from strategies import PAwBRoFL
 from strategies.diagnostics import RoundDiagnostics
@@ -127,7 +126,6 @@ def with_pawbrofl(kind: Kind) -> Outcome:
             fraction_evaluate=0.0,
         ),
         policy=RoundPolicy(NUM_CLIENTS, 0, 1, 1, round_timeout=SECONDS_OF_A_ROUND),
-        progress=RunProgress(1),
         on_failures=note_failures,
     )
     result = _result(lambda: loop.run(1))

@@ -64,7 +64,6 @@ class TrainingLoop:
         Its round is begun with ``configure_fit`` as often as the round is tried; one that
         `CarriesState` has it saved and restored.
     policy : RoundPolicy
-    progress : RunProgress
     resume_from : Checkpoint, optional
     on_failures : callable
         Called with a round's number and its `ClientFailure`, if there are any.
@@ -89,7 +88,6 @@ class TrainingLoop:
         clients: SeededClientManager,
         strategy: Strategy,
         policy: RoundPolicy,
-        progress: RunProgress,
         resume_from: Checkpoint | None = None,
         on_failures: Callable[[int, Sequence[ClientFailure]], None] = lambda *_: None,
         on_evaluations: Callable[[int, Sequence[ClientEvaluation], float], None] = lambda *_: None,
@@ -99,7 +97,6 @@ class TrainingLoop:
         self._clients = clients
         self._strategy = strategy
         self._policy = policy
-        self._progress = progress
         self._resume_from = resume_from
         self._on_failures = on_failures
         self._on_evaluations = on_evaluations
@@ -115,6 +112,7 @@ class TrainingLoop:
             Where a round could not be done.
         """
         log(INFO, "[INIT]")
+        self._progress = RunProgress(num_rounds)
         done = self._take_up()
         started = time.perf_counter()
         if done < num_rounds:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .setting import InvalidSetting
+from .setting import InvalidSetting, invalid
 
 KNOWN = ("partition-id", "num-partitions", "data-dir", "malicious")
 
@@ -54,20 +54,15 @@ class Site:
                 raise InvalidSetting(f"unknown node config {name!r}: did you mean {near[0]!r}?")
         number: Any = node_config.get("partition-id")
         if not _is_whole(number) or not 0 <= number < num_clients:
-            raise InvalidSetting(
-                f"partition-id in the node config must be a whole number, at least 0 and below "
-                f"num-clients {num_clients}, got {number!r}"
-            )
+            allowed = f"a whole number, at least 0 and below num-clients {num_clients}"
+            raise invalid("partition-id in the node config", allowed, number)
         count = node_config.get("num-partitions", num_clients)
         if not _is_whole(count) or count < 1:
-            raise InvalidSetting(
-                f"num-partitions in the node config must be a whole number, at least 1, got {count!r}"
-            )
+            allowed = "a whole number, at least 1"
+            raise invalid("num-partitions in the node config", allowed, count)
         malicious = node_config.get("malicious")
         if not (malicious is None or isinstance(malicious, bool)):
-            raise InvalidSetting(
-                f"malicious in the node config must be true or false, got {malicious!r}"
-            )
+            raise invalid("malicious in the node config", "true or false", malicious)
         return cls(number, _folder(node_config.get("data-dir", "")), malicious)
 
     def attacks(self, drawn: bool) -> bool:
@@ -91,7 +86,5 @@ def _folder(data_dir: Any) -> str:
     if data_dir == "":
         return ""
     if not isinstance(data_dir, str) or not Path(data_dir).is_absolute() or not Path(data_dir).is_dir():
-        raise InvalidSetting(
-            f"data-dir in the node config must be the absolute path of a folder, got {data_dir!r}"
-        )
+        raise invalid("data-dir in the node config", "the absolute path of a folder", data_dir)
     return data_dir

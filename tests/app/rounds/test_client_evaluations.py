@@ -25,7 +25,6 @@ from pawbrofl_app.rounds.client_sampling import SeededClientManager
 from pawbrofl_app.rounds.exchange import Exchange
 from pawbrofl_app.rounds.nodes import Node
 from pawbrofl_app.rounds.round_policy import RoundPolicy
-from pawbrofl_app.rounds.round_progress import RunProgress
 from pawbrofl_app.rounds.training_loop import TrainingLoop
 from strategies import Mean, PAwBRoFL
 
@@ -101,7 +100,6 @@ def train(
             initial_parameters=ndarrays_to_parameters([np.zeros(4, np.float32)]),
         ),
         policy=RoundPolicy(NUM_CLIENTS, 0, 2, 1),
-        progress=RunProgress(2),
         on_evaluations=lambda server_round, evaluations, _: told.update({server_round: [*evaluations]}),
     )
     return told, parameters_to_ndarrays(loop.run(2))

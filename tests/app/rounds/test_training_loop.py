@@ -21,7 +21,6 @@ from pawbrofl_app.rounds.client_failures import ClientFailure
 from pawbrofl_app.rounds.client_sampling import SeededClientManager
 from pawbrofl_app.rounds.exchange import Exchange
 from pawbrofl_app.rounds.round_policy import RoundPolicy
-from pawbrofl_app.rounds.round_progress import RunProgress
 from pawbrofl_app.rounds.training_loop import TooFewReplies, TrainingLoop
 from strategies import Mean, PAwBRoFL
 from strategies.server_optimizers import Momentum
@@ -120,7 +119,6 @@ class Run:
                 server_learning_rate=0.5,
             ),
             policy=RoundPolicy(**policy),
-            progress=RunProgress(num_rounds),
             on_failures=self.note,
             after_round=self.checkpoints.append,
             **options,
