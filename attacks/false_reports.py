@@ -1,4 +1,4 @@
-"""False reports: what a malicious client says of its own optimality gap.
+"""False reports: what a malicious client says of its own loss and optimality gap.
 
 PAwBRoFL gives more weight to clients that report a larger gap, and leaves open that reports may be
 false. These change nothing else, so they combine with attacks on data and updates.
@@ -41,6 +41,27 @@ class InflatedReport(Attack):
     def falsify_report(self, report: TrainingReport, knowledge: Knowledge) -> TrainingReport:
         """Inflate the gap."""
         return replace(report, loss_gap=self.factor * abs(report.loss_gap) + self.offset)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InflatedLoss(Attack):
+    """Report a larger loss under the received model, ``factor * loss``, and the gap that goes with it.
+
+    Against aggregators that weigh by the loss itself, as q-FFL, AFL and TERM do.
+
+    Parameters
+    ----------
+    factor : float, default 100.0
+        At least 1.
+    """
+
+    factor: float = field(default=100.0, metadata=FINITE_AT_LEAST_1)
+
+    def falsify_report(self, report: TrainingReport, knowledge: Knowledge) -> TrainingReport:
+        """Inflate the loss before training, and the gap by as much."""
+        inflated = self.factor * report.loss_before
+        gap = report.loss_gap + (inflated - report.loss_before)
+        return replace(report, loss_before=inflated, loss_gap=gap)
 
 
 @dataclass(frozen=True, kw_only=True)

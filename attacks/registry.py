@@ -16,6 +16,7 @@ from .false_reports import (
     DeflatedReport,
     HonestReport,
     InfiniteReport,
+    InflatedLoss,
     InflatedReport,
     NanReport,
 )
@@ -141,6 +142,11 @@ ATTACKS: dict[str, RegisteredAttack] = {
     ),
     "inflated-report": RegisteredAttack(
         InflatedReport, _HERE, "takes over an unbounded tilt where the update gets past the weighting"
+    ),
+    "inflated-loss": RegisteredAttack(
+        InflatedLoss,
+        _HERE,
+        "as inflated-report; takes over q-FFL, AFL and TERM, which weigh by the loss itself",
     ),
     "deflated-report": RegisteredAttack(DeflatedReport, _HERE, "none for the attacker: it loses weight"),
     "infinite-report": RegisteredAttack(

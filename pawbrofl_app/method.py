@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from attacks import Backdoor
-from strategies import Bucketing, NearestNeighborMixing, PerformanceAware, Weighting
+from strategies import (
+    Bucketing,
+    NearestNeighborMixing,
+    PerformanceAware,
+    ScaleFreeTilt,
+    Tilt,
+    Weighting,
+)
+from strategies.fairness import FairWeighting, fair_weighting_named, is_fair
 from strategies.mu_schedule import MU_SCHEDULES, EffectiveClients, MuSchedule
 from strategies.weightings import weighting_named
 
@@ -28,16 +36,19 @@ class Method:
     Attributes
     ----------
     weighting : Weighting or None
-        Finds the robust weights. None where the aggregator is one of Flower's own strategies.
-    performance : PerformanceAware or None
+        Finds the robust weights. None where the aggregator is a fair one or Flower's own.
+    performance : Tilt or None
         The tilt, if any.
     evaluate : callable
         As `evaluation.evaluate`.
+    fair : FairWeighting or None
+        Finds fair weights in place of robust ones.
     """
 
     weighting: Weighting | None
-    performance: PerformanceAware | None
+    performance: Tilt | None
     evaluate: Evaluate = evaluate
+    fair: FairWeighting | None = None
 
 
 def method_of(config: RunConfig) -> Method:
@@ -45,6 +56,9 @@ def method_of(config: RunConfig) -> Method:
     aggregation = config.aggregation
     if aggregation.aggregator in BASELINES:
         return Method(None, None)
+    if is_fair(aggregation.aggregator):
+        rate = config.training.learning_rate
+        return Method(None, None, fair=fair_weighting_named(aggregation.aggregator, learning_rate=rate))
     tilt = tilt_of(config.tilt, aggregation.epsilon, config.federation.num_rounds)
     return Method(weighting_of(aggregation, config.seed), tilt)
 
@@ -65,10 +79,12 @@ def weighting_of(aggregation: AggregationSettings, seed: int) -> Weighting:
     return weighting
 
 
-def tilt_of(tilt: TiltSettings, epsilon: float, num_rounds: int) -> PerformanceAware | None:
+def tilt_of(tilt: TiltSettings, epsilon: float, num_rounds: int) -> Tilt | None:
     """Return the tilt, or None where weights shall be robust only."""
     if not tilt.performance_aware:
         return None
+    if tilt.tilt == "scale-free":
+        return ScaleFreeTilt(max_tilt=tilt.max_tilt)
     return PerformanceAware(
         mu=_mu(tilt, num_rounds),
         epsilon=epsilon,

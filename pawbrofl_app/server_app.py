@@ -21,7 +21,7 @@ from flwr.serverapp import Grid, ServerApp
 from threadpoolctl import threadpool_limits
 
 from clients.model_arrays import arrays_of, load_arrays
-from strategies import PAwBRoFL
+from strategies import FairAveraging, PAwBRoFL
 
 from .baselines import baseline
 from .method import Method, method_of
@@ -144,6 +144,14 @@ def make_strategy(
         "on_fit_config_fn": lambda server_round: {"server_round": server_round},
         "on_evaluate_config_fn": lambda server_round: {"server_round": server_round},
     }
+    if method.fair is not None:
+        return FairAveraging(
+            method.fair,
+            server_learning_rate=config.server_step.server_learning_rate,
+            client_id_key=CLIENT_ID_KEY,
+            on_round=records.add_clients,
+            **flower_options,
+        )
     if method.weighting is None:
         return baseline(
             config.aggregation.aggregator,

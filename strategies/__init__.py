@@ -1,8 +1,8 @@
 """Robust and performance-aware aggregation of client updates, and Flower strategies that do it.
 
 ``PAwBRoFL`` is the strategy for ``aggregate_fit`` projects, ``message.PAwBRoFL`` the one for the Message
-API. Everything else needs NumPy and SciPy only, as Flower is imported with a strategy when it is first
-asked for.
+API; ``FairAveraging`` runs the fair aggregators of ``fairness``, to compare with. Everything else needs
+NumPy and SciPy only, as Flower is imported with a strategy when it is first asked for.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from .diagnostics import ClientDiagnostics, RoundDiagnostics, diagnostics_table
 from .loss_gap import LossGap, measure_loss_gap
 from .mu_schedule import CosineMu, EffectiveClients, ExponentialMu, LinearMu, MuSchedule
 from .performance_aware import PerformanceAware
+from .scale_free_tilt import ScaleFreeTilt
 from .server_optimizers import Adam, Momentum, ServerOptimizer
+from .tilt import Tilt
 from .weightings import (
     WEIGHTINGS,
     Bucketing,
@@ -32,6 +34,7 @@ from .weightings import (
 
 if TYPE_CHECKING:
     from . import message
+    from .fair_averaging import FairAveraging
     from .pawbrofl import PAwBRoFL
 
 __all__ = [
@@ -45,6 +48,7 @@ __all__ = [
     "CosineMu",
     "EffectiveClients",
     "ExponentialMu",
+    "FairAveraging",
     "Filtering",
     "GeometricMedian",
     "LinearMu",
@@ -58,7 +62,9 @@ __all__ = [
     "PAwBRoFL",
     "PerformanceAware",
     "RoundDiagnostics",
+    "ScaleFreeTilt",
     "ServerOptimizer",
+    "Tilt",
     "Weighting",
     "aggregate",
     "diagnostics_table",
@@ -71,6 +77,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "PAwBRoFL":
         return import_module(".pawbrofl", __name__).PAwBRoFL
+    if name == "FairAveraging":
+        return import_module(".fair_averaging", __name__).FairAveraging
     if name == "message":
         return import_module(".message", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,7 +21,7 @@ from .arrays import FloatArray
 from .checks import require
 from .epsilon import Epsilon
 from .gramian import Gramian, gramian_of, single_precision_gramian, weighted_sum
-from .performance_aware import PerformanceAware
+from .tilt import Tilt
 from .updates import ClientUpdates, Updates
 from .weightings import RECOMMENDED, Weighting, weighting_named
 
@@ -49,7 +49,7 @@ def aggregate(
     updates: Updates,
     weighting: Weighting,
     loss_gaps: Sequence[float] | FloatArray | None = None,
-    performance: PerformanceAware | None = None,
+    performance: Tilt | None = None,
     block_size: int | None = None,
 ) -> Aggregation:
     """Aggregate client updates robustly and, if asked, with an eye to how each client is served.
@@ -63,8 +63,8 @@ def aggregate(
         Finds the robust weights q.
     loss_gaps : array-like of shape (m,), optional
         The clients' optimality gaps. Without them nothing is tilted.
-    performance : PerformanceAware, optional
-        The tilt. Without it, ``mean`` is ``g_BR``.
+    performance : Tilt, optional
+        Such as `PerformanceAware`. Without it, ``mean`` is ``g_BR``.
     block_size : int, optional
         Aggregate every block of that many coordinates of every array on its own, as the authors'
         code does with 1000. By default the whole update is one block.

@@ -51,6 +51,14 @@ class Gramian:
     with_shift: FloatArray
     shift_squared: float
 
+    @property
+    def unshifted(self) -> FloatArray:
+        """``X X^T`` of the updates themselves, of shape (m, m)."""
+        gramian: FloatArray = (
+            self.shifted + self.with_shift[:, None] + self.with_shift[None, :] + self.shift_squared
+        )
+        return gramian
+
     def norm_of_sum(self, weights: FloatArray) -> float:
         """Return the Euclidean norm of ``sum_i weights_i x_i`` over the unshifted updates."""
         total = float(weights.sum())

@@ -5,7 +5,6 @@ Thin over `strategies.rounds`, as is its sister `strategies.message` for the Mes
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
 from flwr.common import EvaluateRes, FitIns, FitRes, Parameters, Scalar
@@ -13,8 +12,8 @@ from flwr.server.client_manager import ClientManager
 from flwr.server.client_proxy import ClientProxy
 from flwr.server.strategy import FedAvg
 
-from .flower_log import FLOWER_LOG
 from .replies.client_replies import EncodedReply
+from .reported_metrics import finite_evaluations
 from .rounds import RobustRounds
 
 A_DAY = 86400
@@ -104,14 +103,4 @@ class PAwBRoFL(RobustRounds, FedAvg):
         failures: list[tuple[ClientProxy, EvaluateRes] | BaseException],
     ) -> tuple[float | None, dict[str, Scalar]]:
         """Average the clients' losses as FedAvg does, without those that are no finite numbers."""
-        usable = [
-            (client, result)
-            for client, result in results
-            if result.num_examples > 0 and math.isfinite(result.loss)
-        ]
-        if len(usable) < len(results):
-            FLOWER_LOG.warning(
-                "aggregate_evaluate: left out %d results without examples or finite loss",
-                len(results) - len(usable),
-            )
-        return super().aggregate_evaluate(server_round, usable, failures)
+        return super().aggregate_evaluate(server_round, finite_evaluations(results), failures)

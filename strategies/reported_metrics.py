@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from .flower_log import FLOWER_LOG
 
@@ -28,6 +28,32 @@ def tolerant(aggregate_metrics: Callable[..., Any], when_it_fails: Callable[[], 
             return when_it_fails()
 
     return tolerated
+
+
+class Evaluated(Protocol):
+    """A client's evaluation: its loss on so many examples."""
+
+    loss: float
+    num_examples: int
+
+
+Result = TypeVar("Result", bound=Evaluated)
+Client = TypeVar("Client")
+
+
+def finite_evaluations(results: Sequence[tuple[Client, Result]]) -> list[tuple[Client, Result]]:
+    """Return the evaluations that can be averaged: those with examples and a finite loss."""
+    usable = [
+        (client, result)
+        for client, result in results
+        if result.num_examples > 0 and math.isfinite(result.loss)
+    ]
+    if len(usable) < len(results):
+        FLOWER_LOG.warning(
+            "aggregate_evaluate: left out %d results without examples or finite loss",
+            len(results) - len(usable),
+        )
+    return usable
 
 
 def averageable(replies: Sequence[Sequence[Metrics]], weighted_by_key: str) -> list[int]:

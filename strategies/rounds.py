@@ -26,6 +26,7 @@ from .replies.sent_model import SentModel
 from .reported_metrics import tolerant
 from .server_optimizers import ServerOptimizer, State, from_named_arrays, named_arrays
 from .server_step import ServerStep, server_step
+from .tilt import Tilt
 from .weightings import RECOMMENDED, Weighting, weighting_named
 
 RECOMMENDED_TILT = PerformanceAware()
@@ -42,7 +43,7 @@ class RobustRounds:
         each round's updates, and takes 0.2 of the reports for lies.
     weighting : Weighting, optional
         Finds the robust weights. By default ``CoalitionFiltering(epsilon)``.
-    performance : PerformanceAware or None
+    performance : Tilt or None
         The tilt; None for robust weights alone. By default ``PerformanceAware(epsilon=epsilon)``
         with its recommended mu.
     server_learning_rate : float, default 1.0
@@ -79,7 +80,7 @@ class RobustRounds:
         *,
         epsilon: Epsilon = 0.2,
         weighting: Weighting | None = None,
-        performance: PerformanceAware | None = RECOMMENDED_TILT,
+        performance: Tilt | None = RECOMMENDED_TILT,
         server_learning_rate: float = 1.0,
         server_optimizer: ServerOptimizer | None = None,
         block_size: int | None = None,

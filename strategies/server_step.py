@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from .aggregation import Aggregation, aggregate
 from .arrays import NDArrays, difference, is_floating
-from .performance_aware import PerformanceAware
 from .server_optimizers import ServerOptimizer, State
+from .tilt import Tilt
 from .weightings import Weighting
 from .winsorized_mean import winsorized_mean
 
@@ -49,7 +49,7 @@ def server_step(
     weighting: Weighting,
     *,
     loss_gaps: Sequence[float] | None = None,
-    performance: PerformanceAware | None = None,
+    performance: Tilt | None = None,
     block_size: int | None = None,
     server_learning_rate: float = 1.0,
     optimizer: ServerOptimizer | None = None,

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from strategies.fairness import FAIR_WEIGHTINGS, fair_weighting_named, is_fair
 from strategies.weightings import PRE_AGGREGATIONS, WEIGHTINGS
 
 from ..baselines import BASELINES
-from .setting import SECTION, Number, Text, WholeNumber, invalid, one_of
+from .setting import SECTION, InvalidSetting, Number, Text, WholeNumber, invalid, one_of
+
+
+def _check_aggregator(name: str) -> str:
+    if is_fair(name):
+        try:
+            fair_weighting_named(name)
+        except ValueError as problem:
+            raise InvalidSetting(f"aggregator {problem}") from None
+    elif name not in (*WEIGHTINGS, *BASELINES):
+        raise ValueError(f"one of {', '.join((*WEIGHTINGS, *BASELINES, *FAIR_WEIGHTINGS))}")
+    return name
 
 
 @dataclass(frozen=True, config=SECTION)
 class AggregationSettings:
     """Which weighting, and what it must withstand."""
 
-    aggregator: Annotated[Text, one_of((*WEIGHTINGS, *BASELINES))] = "coalition-filtering"
+    aggregator: Annotated[Text, AfterValidator(_check_aggregator)] = "coalition-filtering"
     """The weighting: "mean" (no defence), "coalition-filtering" (recommended), "filtering", "no-regret",
     "multi-krum", "geometric-median" or "centered-clipping"; or to compare with, without any tilt,
-    Flower's "fed-median" or "fed-trimmed-avg"."""
+    Flower's "fed-median" or "fed-trimmed-avg", or the fair but not robust "q-ffl", "afl", "term",
+    "fed-mgda-plus" or "prop-fair", with parameters in brackets: "q-ffl(q=5)"."""
     pre_aggregation: Annotated[Text, one_of(("none", *PRE_AGGREGATIONS))] = "none"
     """Average updates before the aggregator sees them: "none", "nearest-neighbor-mixing" (each with
     those nearest to it) or "bucketing" (random groups of bucket-size). Meant for clients whose data
@@ -32,7 +45,8 @@ class AggregationSettings:
 
     @model_validator(mode="after")
     def _check_pre_aggregation(self) -> Self:
-        if self.pre_aggregation != "none" and self.aggregator in BASELINES:
+        without_mixing = self.aggregator in BASELINES or is_fair(self.aggregator)
+        if self.pre_aggregation != "none" and without_mixing:
             allowed = f"none with aggregator {self.aggregator!r}"
             raise invalid("pre-aggregation", allowed, self.pre_aggregation)
         if self.pre_aggregation == "bucketing" and self.bucket_size * self.epsilon >= 0.5:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from strategies.mu_schedule import MU_SCHEDULES
 
-from .setting import SECTION, Flag, Number, Text, one_of
+from .setting import SECTION, Flag, Number, Text, invalid, one_of
 
 
 def _preferences(text: str) -> dict[str, float]:
@@ -33,6 +33,9 @@ class TiltSettings:
 
     performance_aware: Flag = True
     """Tilt the weights towards the clients that are served worst?"""
+    tilt: Annotated[Text, one_of(("performance-aware", "scale-free"))] = "performance-aware"
+    """By how much: "performance-aware" (by the gap itself, over mu), or "scale-free" (by how far the gap
+    is from the clients' median, in standard deviations; mu and its schedule have no effect)."""
     mu: Number = Field(default=0.05, gt=0)
     """The tilt's temperature: the smaller, the stronger. At 1 / num-clients, a client whose gap is
     larger by 1 counts e times as much. What the authors' code calls mu is num-clients times this."""
@@ -51,6 +54,14 @@ class TiltSettings:
     preferences: Annotated[Text, AfterValidator(_check_preferences)] = ""
     """Clients that shall count more or less, such as "3=2, 7=0.5"; 1 for all others. Clients name
     themselves."""
+
+    @model_validator(mode="after")
+    def _check_tilt(self) -> Self:
+        if self.tilt == "scale-free" and not self.bound_reports:
+            raise invalid("bound-reports", "true with tilt 'scale-free'", self.bound_reports)
+        if self.tilt == "scale-free" and self.preferences:
+            raise invalid("preferences", "empty with tilt 'scale-free'", self.preferences)
+        return self
 
     @property
     def preference_of_client(self) -> dict[str, float]:

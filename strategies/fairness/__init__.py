@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from .agnostic import AgnosticFL
+from .by_name import FAIR_WEIGHTINGS, fair_weighting_named, is_fair
 from .fair_weighting import FairWeighting
 from .fed_mgda_plus import FedMGDAPlus
 from .prop_fair import PropFair
 from .q_ffl import QFFL
 from .tilted import TiltedERM
-
-FAIR_WEIGHTINGS: dict[str, type[FairWeighting]] = {
-    "q-ffl": QFFL,
-    "afl": AgnosticFL,
-    "term": TiltedERM,
-    "fed-mgda-plus": FedMGDAPlus,
-    "prop-fair": PropFair,
-}
 
 __all__ = [
     "FAIR_WEIGHTINGS",
@@ -25,4 +18,6 @@ __all__ = [
     "FedMGDAPlus",
     "PropFair",
     "TiltedERM",
+    "fair_weighting_named",
+    "is_fair",
 ]

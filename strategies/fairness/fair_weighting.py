@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,7 +16,14 @@ class FairWeighting(ABC):
     None of them is robust: they believe the losses that clients report. They are equivariant to a
     permutation of the clients. What is carried from round to round is passed in and returned, so that
     an object holds its options alone.
+
+    Attributes
+    ----------
+    uses_losses : bool
+        Whether weights depend on the losses.
     """
+
+    uses_losses: ClassVar[bool] = True
 
     def init(self, num_clients: int) -> FloatArray:
         """Return the state before the first round: one number for each client, where there is any."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -46,6 +47,7 @@ class FedMGDAPlus(FairWeighting):
         For an argument out of its range.
     """
 
+    uses_losses: ClassVar[bool] = False
     epsilon: float = 0.1
 
     def __post_init__(self) -> None:

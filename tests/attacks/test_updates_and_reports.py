@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -169,6 +170,7 @@ def test_flipped_labels_flip_back() -> None:
         ("honest-report", 0.2),
         ("inflated-report", 30.0),
         ("inflated-report(factor=2, offset=1)", 1.6),
+        ("inflated-loss(factor=1)", 0.3),
         ("deflated-report", 0.0),
         ("deflated-report(factor=-1)", -0.3),
         ("infinite-report", math.inf),
@@ -182,6 +184,17 @@ def test_reported_gaps(attack: str, gap: float, make_knowledge: MakeKnowledge) -
     reported = make_attack(attack, {}).falsify_report(poisoned, knowledge)
     assert reported.loss_gap == pytest.approx(gap)
     assert reported.num_examples == 20
+
+
+def test_an_inflated_loss_takes_the_gap_with_it(make_knowledge: MakeKnowledge) -> None:
+    knowledge = make_knowledge(attacker=1)
+    report = replace(knowledge.own_honest_training().report, loss_before=2.0, loss_after=0.5)
+    falsified = make_attack("inflated-loss(factor=10)", {}).falsify_report(
+        replace(report, loss_gap=1.5), knowledge
+    )
+    assert falsified == replace(report, loss_before=20.0, loss_gap=19.5)
+    unchanged = make_attack("inflated-report", {}).falsify_report(report, knowledge)
+    assert unchanged.loss_before == 2.0
 
 
 def test_nan_is_reported(make_knowledge: MakeKnowledge) -> None:
