@@ -44,9 +44,10 @@ def test_interrupted_and_resumed_afl_ends_as_if_it_never_was(
             raise PowerCut
 
     config = RunConfig.parse(settings | {"results-dir": str(cut.path)})
-    with monkeypatch.context() as patched, pytest.raises(PowerCut):
-        patched.setattr(CheckpointFolder, "save", save_and_end)
+    monkeypatch.setattr(CheckpointFolder, "save", save_and_end)
+    with pytest.raises(PowerCut):
         run_in_this_process(config)
+    monkeypatch.setattr(CheckpointFolder, "save", save)
     run_in_this_process(config)
     pd.testing.assert_frame_equal(cut.clients, whole.clients, check_exact=True)
     models = [torch.load(run.model_path, weights_only=True) for run in (cut, whole)]

@@ -16,16 +16,16 @@ from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
 from pawbrofl_app.settings.toml_files import read_toml
 
 RESOLVED = {
-    "as-published": "458ae3a0f1473337",
-    "digits": "7a3637c13499a738",
-    "digits-dirichlet": "adab4f90eb66e4e5",
-    "digits-quick": "4bac9a24134ec3e8",
-    "fashion-mnist": "1df1b138648b15d6",
-    "fashion-mnist-dirichlet": "6089901a597135e5",
-    "fashion-mnist-variable": "85b57e59950f2c3a",
-    "mnist": "720329a51e66d73c",
-    "mnist-dirichlet": "6583109d0ae2ae14",
-    "mnist-variable": "7dde13f03c723af2",
+    "as-published": "89df92a868d52ca3",
+    "digits": "762df1a876c4f0af",
+    "digits-dirichlet": "2d14bae11f52e799",
+    "digits-quick": "d01e02d3ca7ec66c",
+    "fashion-mnist": "b44ff9132757d4c8",
+    "fashion-mnist-dirichlet": "6631d1240c50b962",
+    "fashion-mnist-variable": "2f4da6341636186c",
+    "mnist": "7acc525a5da65bcb",
+    "mnist-dirichlet": "f69786b071f5d9ed",
+    "mnist-variable": "49763f5d51b547c4",
 }
 """A digest of all settings of a run with the preset."""
 FLAT = ("as-published", "digits", "digits-dirichlet", "digits-quick", "mnist")

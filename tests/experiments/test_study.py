@@ -122,15 +122,15 @@ def test_a_study_inherits_settings_and_replaces_what_it_has_itself(tmp_path: Pat
 
 
 CELLS = {
-    "as-published": "77b769de",
-    "corrections": "9a2c8c02",
-    "default-attack": "edaced4e",
-    "false-reports": "88a08fcc",
-    "heterogeneity": "9f911ec8",
-    "max-tilt": "6c6d038d",
-    "paper-claims": "3ec09c77",
-    "paper-grid": "a5411f31",
-    "threat-matrix": "962ed03a",
+    "as-published": "ad64f78b",
+    "corrections": "95f49826",
+    "default-attack": "7c4fbcc4",
+    "false-reports": "061b87a8",
+    "heterogeneity": "652793ec",
+    "max-tilt": "4037a4c9",
+    "paper-claims": "a7fbf6b1",
+    "paper-grid": "1dc1a625",
+    "threat-matrix": "520d1de4",
 }
 
 
