@@ -40,6 +40,8 @@ from .settings.machine_check import check_machine
 from .settings.run_config import RunConfig
 from .tasks.datasets import load_dataset
 from .tasks.devices import training_device
+from .tasks.evaluation import accuracy
+from .tasks.minorities import group_tests
 from .tasks.networks import initial_model
 
 app = ServerApp()
@@ -118,7 +120,11 @@ def make_strategy(
     """Return the strategy of settings and method, recording and evaluating every round."""
     model = initial_model(config.seed, config.training.network)
     device = training_device(config.training.device)
-    images, labels = load_dataset(config.data.dataset, config.data.data_dir).test.as_inputs(device)
+    test = load_dataset(config.data.dataset, config.data.data_dir).test
+    images, labels = test.as_inputs(device)
+    tests_of_groups = {
+        group: own.as_inputs(device) for group, own in group_tests(config.data.minority, test).items()
+    }
     model.to(device)
 
     def evaluate_round(
@@ -127,6 +133,8 @@ def make_strategy(
         started = time.perf_counter()
         load_arrays(model, arrays)
         result = method.evaluate(model, images, labels, evaluated_backdoor(config.threat))
+        of_groups = {group: accuracy(model, *own) for group, own in tests_of_groups.items()}
+        records.add_groups(server_round, of_groups)
         records.add_round(server_round, result, time.perf_counter() - started)
         return result.loss, {
             "accuracy": result.accuracy,
@@ -185,15 +193,15 @@ def finish(config: RunConfig, records: RunWriter, malicious: list[int], arrays: 
     model = initial_model(config.seed, config.training.network)
     load_arrays(model, arrays)
     records.save_model(model)
-    rounds, clients = records.rounds, records.clients
+    rounds, clients, groups = records.rounds, records.clients, records.groups
     if clients.empty:
         raise RuntimeError("no client's reply arrived in any round; the log above says why")
     if config.results.figures:
         try:
-            draw_figures(rounds, clients, records.run.figures_path)
+            draw_figures(rounds, clients, groups, records.run.figures_path)
         except OSError as problem:
             log(ERROR, "the figures could not be drawn: %s", problem)
-    summary = RunSummary.of(rounds, clients, malicious)
+    summary = RunSummary.of(rounds, clients, groups, malicious, config.minority_clients)
     log(INFO, "")
     log(INFO, "[RESULT]")
     for line in summary.lines(config, records.run.path):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .diagnostics import RoundDiagnostics
+from .repeatedly_left_out import EITHER, Streaks, after_round, in_words, repeatedly_left_out
 
 FLOWER_LOG = logging.getLogger("flwr")
 
@@ -32,16 +33,31 @@ def warn_of_missing_gaps(missing: int, num_clients: int, loss_gap_key: str) -> N
     )
 
 
-def log_round(diagnostics: RoundDiagnostics, stage: str) -> None:
-    """Log who was left out and why, how long aggregation took, and who was judged malicious."""
-    for client in diagnostics.clients:
-        if client.left_out:
-            FLOWER_LOG.warning("%s: left out client %s: %s", stage, client.client, client.left_out)
-    suspects = [client.client for client in diagnostics.clients if client.judged_malicious]
-    FLOWER_LOG.info(
-        "%s: aggregated %s updates in %.2f s; judged malicious: %s",
-        stage,
-        sum(not client.left_out for client in diagnostics.clients),
-        diagnostics.aggregation_seconds,
-        ", ".join(suspects) or "none",
-    )
+class RoundLog:
+    """Logs what became of every round's replies, and who is left out again and again."""
+
+    def __init__(self) -> None:
+        self._streaks: Streaks = {}
+
+    def write(self, diagnostics: RoundDiagnostics, stage: str) -> None:
+        """Log who was left out and why, how long aggregation took, and who was judged malicious.
+
+        Whoever begins to be left out by the weighting again and again is named once, in a warning.
+        """
+        for client in diagnostics.clients:
+            if client.left_out:
+                FLOWER_LOG.warning("%s: left out client %s: %s", stage, client.client, client.left_out)
+        suspects = [client.client for client in diagnostics.clients if client.judged_malicious]
+        FLOWER_LOG.info(
+            "%s: aggregated %s updates in %.2f s; judged malicious: %s",
+            stage,
+            sum(not client.left_out for client in diagnostics.clients),
+            diagnostics.aggregation_seconds,
+            ", ".join(suspects) or "none",
+        )
+        before = repeatedly_left_out(self._streaks)
+        self._streaks = after_round(self._streaks, diagnostics.server_round, diagnostics.clients)
+        known = {one.client for one in before}
+        begun = [one for one in repeatedly_left_out(self._streaks) if one.client not in known]
+        for line in in_words(begun):
+            FLOWER_LOG.warning("%s: left out again and again: %s; %s", stage, line, EITHER)

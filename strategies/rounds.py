@@ -19,7 +19,7 @@ from .arrays import FloatArray, is_reasonable
 from .checks import require
 from .diagnostics import OnRound, RoundDiagnostics, diagnose
 from .epsilon import Epsilon, check_epsilon_or_auto, max_malicious
-from .flower_log import FLOWER_LOG, log_round, log_settings, warn_of_missing_gaps
+from .flower_log import FLOWER_LOG, RoundLog, log_settings, warn_of_missing_gaps
 from .performance_aware import PerformanceAware
 from .replies.client_replies import ClientReply, EncodedReply, read_replies
 from .replies.sent_model import SentModel
@@ -113,6 +113,7 @@ class RobustRounds:
         self._sent: SentModel | None = None
         self._optimizer_state: State | None = None
         self._warned_of_gaps = False
+        self._round_log = RoundLog()
 
     def __repr__(self) -> str:
         """Return the settings that decide how updates are aggregated."""
@@ -176,7 +177,7 @@ class RobustRounds:
             training_seconds=received_at - self._sent.sent_at,
             aggregation_seconds=time.perf_counter() - received_at,
         )
-        log_round(diagnostics, stage)
+        self._round_log.write(diagnostics, stage)
         if self.on_round is not None:
             self.on_round(diagnostics)
         aggregated = sorted(reply.position for reply in usable)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from pawbrofl_app.records.csv_table import columns_of
 from pawbrofl_app.records.fairness import Fairness
+from pawbrofl_app.records.groups import GroupMeasures
 
 from .runner import CellFolder
 
@@ -22,7 +23,7 @@ COMPARED = frozenset({"attack", "aggregator", "performance-aware", "mu", "seed"}
 def finished_cells(folders: Sequence[CellFolder]) -> pd.DataFrame:
     """Return one row for each finished cell: what varies, its seed, and its summary's measures.
 
-    Without measures of fairness where no clients evaluated.
+    Without measures of fairness where no clients evaluated, and of groups where there is no minority.
     """
     rows = []
     for folder in folders:
@@ -30,7 +31,8 @@ def finished_cells(folders: Sequence[CellFolder]) -> pd.DataFrame:
             seed = {"seed": folder.cell.config.seed}
             rows.append(folder.cell.varied | seed | folder.run.summary.measures)
     cells = pd.DataFrame(rows)
-    unknown = [name for name in columns_of(Fairness) if name in cells and cells[name].isna().all()]
+    often_unknown = [*columns_of(Fairness), *columns_of(GroupMeasures)]
+    unknown = [name for name in often_unknown if name in cells and cells[name].isna().all()]
     return cells.drop(columns=unknown)
 
 

@@ -32,6 +32,7 @@ PAGES = {
         "pages.hostile_replies", "reliability.md: what hostile replies do to a round"
     ),
     "heterogeneity": Entry("pages.heterogeneity", "heterogeneity.md: clients with unlike data"),
+    "minorities": Entry("pages.minority_table", "minorities.md: honest minorities, served or left out"),
     "paper-claims": Entry("pages.paper_claims", "paper_claims.md: verdicts and last rounds"),
     "as-published": Entry(
         "as_published.published_comparison", "as_published.md: beside the published curves"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from .csv_table import Table
 from .fairness import Fairness
+from .groups import GroupRow
 
 SETTINGS = "settings.toml"
 VERSIONS = "versions.json"
@@ -88,6 +89,7 @@ class EvaluationRow:
 ROUNDS = Table("rounds.csv", RoundRow)
 CLIENTS = Table("clients.csv", ClientRow)
 EVALUATIONS = Table("evaluations.csv", EvaluationRow)
-TABLES = (ROUNDS, CLIENTS, EVALUATIONS)
+GROUPS = Table("groups.csv", GroupRow)
+TABLES = (ROUNDS, CLIENTS, EVALUATIONS, GROUPS)
 SECONDS = [name for name in ROUNDS.columns if name.endswith("_seconds")]
 """The columns of `ROUNDS` that differ between two runs of the same settings."""

@@ -27,6 +27,7 @@ def open_records(config: RunConfig, malicious: Collection[int]) -> RunWriter:
         config.as_settings(),
         num_clients=config.federation.num_clients,
         malicious=malicious,
+        minority=config.minority_clients,
         tensorboard=config.results.tensorboard,
     )
 

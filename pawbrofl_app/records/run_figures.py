@@ -15,17 +15,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ..tasks.minorities import MAJORITY, MINORITY
 from .client_weights import ClientWeights
 
 MALICIOUS_COLOUR = "#c1272d"
 DPI = 150
 
 
-def draw_figures(rounds: pd.DataFrame, clients: pd.DataFrame, folder: Path) -> list[Path]:
-    """Draw the figures of a run's tables of rounds and clients into a folder and return their paths.
+def draw_figures(
+    rounds: pd.DataFrame, clients: pd.DataFrame, groups: pd.DataFrame, folder: Path
+) -> list[Path]:
+    """Draw the figures of a run's tables into a folder and return their paths.
 
     ``accuracy.png``, ``attack_success_rate.png``, ``largest_gap.png``, ``weights.png``; and, where
-    clients evaluated, ``fairness.png``.
+    clients evaluated, ``fairness.png``, and where there is a minority, ``groups.png``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     figures = {
@@ -42,6 +45,11 @@ def draw_figures(rounds: pd.DataFrame, clients: pd.DataFrame, folder: Path) -> l
     }
     if rounds["honest_loss"].notna().any():
         figures["fairness.png"] = _fairness(rounds.dropna(subset=["honest_loss"]))
+    if len(groups):
+        accuracies = groups.pivot(index="round", columns="group", values="accuracy").reset_index()
+        columns = {MAJORITY: MAJORITY, MINORITY: MINORITY}
+        label = "accuracy on images of their kind"
+        figures["groups.png"] = _curves(accuracies, columns, label, top=1)
     for name, figure in figures.items():
         figure.savefig(folder / name, dpi=DPI)
         plt.close(figure)

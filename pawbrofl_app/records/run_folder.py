@@ -73,6 +73,11 @@ class RunFolder:
         return self._table(layout.EVALUATIONS, may_be_missing=True)
 
     @property
+    def groups(self) -> pd.DataFrame:
+        """A row for each round and group, if there is a minority: the columns of `groups.GroupRow`."""
+        return self._table(layout.GROUPS, may_be_missing=True)
+
+    @property
     def summary(self) -> RunSummary:
         """What a finished run comes to."""
         return self._read(layout.SUMMARY, RunSummary.from_json)

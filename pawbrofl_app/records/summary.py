@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
+
+from strategies.repeatedly_left_out import EITHER, Judged, LeftOut, Streaks, after_round, in_words
+from strategies.repeatedly_left_out import repeatedly_left_out as repeated_among
 
 from ..settings.run_config import RunConfig
 from .csv_table import columns_of, values_of
 from .fairness import Fairness
+from .groups import GroupMeasures
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,12 @@ class RunSummary:
         aggregation knows no weights.
     fairness : Fairness
         What the final model achieves on honest clients' own data; NaN where they were not asked.
+    repeatedly_left_out : list of LeftOut
+        Whom the weighting leaves out round after round until the end.
+    minority : list of str
+        The clients of the honest minority, if there is any.
+    groups : GroupMeasures
+        How majority and minority fare; NaN where there is no minority.
     """
 
     test_accuracy: float
@@ -47,9 +57,19 @@ class RunSummary:
     recall: float
     malicious_weight: float
     fairness: Fairness
+    repeatedly_left_out: list[LeftOut]
+    minority: list[str]
+    groups: GroupMeasures
 
     @classmethod
-    def of(cls, rounds: pd.DataFrame, clients: pd.DataFrame, malicious: Sequence[int]) -> RunSummary:
+    def of(
+        cls,
+        rounds: pd.DataFrame,
+        clients: pd.DataFrame,
+        groups: pd.DataFrame,
+        malicious: Sequence[int],
+        minority: Sequence[int] = (),
+    ) -> RunSummary:
         """Summarise what was recorded, at least one round of it."""
         last = rounds.iloc[-1]
         final = clients[clients["round"] == clients["round"].max()]
@@ -66,6 +86,9 @@ class RunSummary:
             recall=hits / float(truly.sum()) if truly.any() else math.nan,
             malicious_weight=_malicious_weight(clients),
             fairness=Fairness(**{name: float(last[name]) for name in columns_of(Fairness)}),
+            repeatedly_left_out=_repeatedly_left_out(clients),
+            minority=[str(client) for client in minority],
+            groups=GroupMeasures.of(groups),
         )
 
     @classmethod
@@ -79,19 +102,31 @@ class RunSummary:
         """
         content = json.loads(text)
         try:
-            known = {name: content[name] for name in columns_of(cls)}
+            known = {name: content[name] for name in columns_of(cls) if name not in OF_MINORITY}
+            known |= {name: content[name] for name in OF_MINORITY if name in content}
+            read = _numbers(known)
+            left_out = [LeftOut(**_numbers(one)) for one in read.pop("repeatedly_left_out")]
         except (KeyError, TypeError) as problem:
             raise ValueError(f"it is no summary: {problem}") from problem
-        read: dict[str, Any] = {k: math.nan if value is None else value for k, value in known.items()}
         fairness = Fairness(**{name: read.pop(name) for name in columns_of(Fairness)})
-        return cls(**read, fairness=fairness)
+        of_groups = {name: read.pop(name) for name in columns_of(GroupMeasures) if name in read}
+        read["minority"] = read.get("minority", [])
+        return cls(
+            **read, fairness=fairness, repeatedly_left_out=left_out, groups=GroupMeasures(**of_groups)
+        )
 
     def as_json(self) -> dict[str, Any]:
-        """Return what JSON can hold: measures of fairness beside the others, None where unknown."""
-        return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
+        """Return what JSON can hold: nested measures beside the others, None where unknown.
+
+        Of groups it says nothing where there is no minority.
+        """
+        values = {
+            name: value
             for name, value in values_of(self).items()
+            if self.minority or name not in OF_MINORITY
         }
+        values["repeatedly_left_out"] = [_finite(asdict(one)) for one in self.repeatedly_left_out]
+        return _finite(values)
 
     @property
     def measures(self) -> dict[str, float]:
@@ -113,10 +148,13 @@ class RunSummary:
             f"largest optimality gap {self.largest_gap:.4f} (honest clients: "
             f"{self.largest_honest_gap:.4f})",
             f"malicious clients      {truth}",
+            *([f"minority clients       {', '.join(self.minority)}"] if self.minority else []),
             f"judged malicious       {found} (last round); over all rounds precision "
             f"{self.precision:.2f}, recall {self.recall:.2f}",
             f"malicious weight       {self.malicious_weight:.4f} of the final weights, over all rounds",
             *self._fairness_lines(),
+            *self.groups.lines(),
+            *self._left_out_lines(),
             f"results are in         {folder}",
         ]
 
@@ -130,6 +168,29 @@ class RunSummary:
             f"{fairness.worst_honest_loss:.4f} (on their own data)"
         ]
 
+    def _left_out_lines(self) -> list[str]:
+        return [
+            f"left out repeatedly    {line}; {EITHER}" for line in in_words(self.repeatedly_left_out)
+        ]
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in values.items()
+    }
+
+
+def _numbers(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: math.nan if value is None else value for name, value in values.items()}
+
+
+def _repeatedly_left_out(clients: pd.DataFrame) -> list[LeftOut]:
+    streaks: Streaks = {}
+    for server_round, rows in clients.groupby("round"):
+        streaks = after_round(streaks, int(str(server_round)), cast(Iterable[Judged], rows.itertuples()))
+    return repeated_among(streaks)
+
 
 def _malicious_weight(clients: pd.DataFrame) -> float:
     weights = clients["weight"].groupby(clients["round"]).sum(min_count=1)
@@ -139,3 +200,6 @@ def _malicious_weight(clients: pd.DataFrame) -> float:
 
 MEASURES = tuple(name for name, kind in columns_of(RunSummary).items() if kind is float)
 """The names of a summary's numbers: of the last round, and of the judgement over all rounds."""
+
+OF_MINORITY = frozenset({"minority", *columns_of(GroupMeasures)})
+"""What a summary holds only where there is a minority."""

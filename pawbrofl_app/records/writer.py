@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
-import platform
 from collections.abc import Collection, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,11 +24,11 @@ from .csv_table import Row, Table, values_of
 from .event_files import TensorBoardEvents
 from .fairness import Fairness
 from .folder_lock import claim, release
+from .groups import Groups
 from .layout import ClientEvaluation, ClientRow, EvaluationRow, RoundRow
 from .run_folder import RunFolder
 from .summary import RunSummary
-
-RECORDED_VERSIONS = ("flwr", "numpy", "pandas", "ray", "scipy", "torch", "torchvision")
+from .versions import versions
 
 
 class Failure(Protocol):
@@ -53,6 +51,8 @@ class RunWriter:
     num_clients : int
     malicious : collection of int
         The partition ids of the clients that are truly malicious.
+    minority : collection of int
+        Those of the honest minority, if there is any.
     tensorboard : bool
         Whether to write TensorBoard event files as well.
 
@@ -74,21 +74,24 @@ class RunWriter:
         *,
         num_clients: int,
         malicious: Collection[int],
+        minority: Collection[int] = (),
         tensorboard: bool = False,
     ) -> None:
         self.run = RunFolder(folder)
         self._malicious = {str(client) for client in malicious}
         self._honest = {str(client) for client in range(num_clients)} - self._malicious
+        self._groups = Groups.of(self._honest, {str(client) for client in minority})
         self._lock = claim(folder)
         self._files = BufferedFolder(folder)
         self._events = TensorBoardEvents(folder) if tensorboard else None
         self._diagnostics = RoundDiagnostics(0, (), 0.0, 0.0)
         self._fairness = (0, Fairness(), 0.0)
+        self._evaluated: dict[str, float] = {}
         if not self.run.is_run:
             recorded = {**settings, "results-dir": str(folder), "resume": False}
             self._files.replace(layout.SETTINGS, tomli_w.dumps(recorded).encode())
         if not (folder / layout.VERSIONS).is_file():
-            self._files.replace(layout.VERSIONS, _as_json(_versions()))
+            self._files.replace(layout.VERSIONS, _as_json(versions()))
 
     def close(self) -> None:
         """Let other processes write to the folder."""
@@ -126,6 +129,11 @@ class RunWriter:
         """As `RunFolder.clients`, with rows that are not on the disk yet."""
         return layout.CLIENTS.read(self._files.read(layout.CLIENTS.file))
 
+    @property
+    def groups(self) -> pd.DataFrame:
+        """As `RunFolder.groups`, with rows that are not on the disk yet."""
+        return layout.GROUPS.read(self._files.read(layout.GROUPS.file))
+
     def add_clients(self, diagnostics: RoundDiagnostics) -> None:
         """Add one row for each client whose reply arrived in a round."""
         self._diagnostics = diagnostics
@@ -157,8 +165,19 @@ class RunWriter:
         honest = [one for one in evaluations if not one.left_out and one.client in self._honest]
         fairness = Fairness.of([one.accuracy for one in honest], [one.loss for one in honest])
         self._fairness = (server_round, fairness, seconds)
+        self._evaluated = {one.client: one.accuracy for one in honest}
         rows = [EvaluationRow(server_round, one, one.client in self._malicious) for one in evaluations]
         self._append(layout.EVALUATIONS, rows)
+
+    def add_groups(self, server_round: int, accuracies: Mapping[str, float]) -> None:
+        """Add one row for each group, given the global model's accuracy on images of its kind.
+
+        After the round's clients and their evaluations; nothing where there is no minority.
+        """
+        is_round = self._diagnostics.server_round == server_round
+        trained = self._diagnostics.clients if is_round else ()
+        evaluated = self._evaluated if self._fairness[0] == server_round else {}
+        self._append(layout.GROUPS, self._groups.rows(server_round, accuracies, trained, evaluated))
 
     def add_round(self, server_round: int, evaluation: Evaluation, evaluation_seconds: float) -> None:
         """Add a round's row, after its clients and their evaluations; round 0 is the initial model."""
@@ -228,7 +247,3 @@ class RunWriter:
 
 def _as_json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
-
-
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {name: version(name) for name in RECORDED_VERSIONS}

@@ -59,6 +59,21 @@ def evaluate(model: nn.Module, images: Tensor, labels: Tensor, backdoor: Backdoo
     )
 
 
+@torch.inference_mode()
+def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+    """Return the share of images that a model classifies correctly.
+
+    Parameters
+    ----------
+    model : Module
+        Maps images to class scores.
+    images : Tensor of shape (n, 1, height, width), float
+    labels : Tensor of shape (n,), int64
+    """
+    model.eval()
+    return float((class_scores(model, images).argmax(dim=1) == labels).double().mean())
+
+
 def class_scores(model: nn.Module, images: Tensor) -> Tensor:
     """Return a model's class scores for images of any number.
 

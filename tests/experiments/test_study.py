@@ -128,6 +128,7 @@ CELLS = {
     "false-reports": "061b87a8",
     "heterogeneity": "652793ec",
     "max-tilt": "4037a4c9",
+    "minorities": "1d9bc5e9",
     "paper-claims": "a7fbf6b1",
     "paper-grid": "1dc1a625",
     "threat-matrix": "520d1de4",

@@ -45,7 +45,7 @@ def test_a_run_that_goes_on_has_what_it_has_so_far(records: RunWriter) -> None:
 
 
 def test_a_finished_run_says_so(records: RunWriter) -> None:
-    records.save_summary(RunSummary.of(records.rounds, records.clients, [2]))
+    records.save_summary(RunSummary.of(records.rounds, records.clients, records.groups, [2]))
     assert records.run.is_finished
     (records.run.path / "clients.csv").unlink()
     with pytest.raises(UnreadableRun, match=r"clients\.csv is missing"):

@@ -18,7 +18,7 @@ from .conftest import MALICIOUS
 
 
 def summary_of(records: RunWriter) -> RunSummary:
-    return RunSummary.of(records.rounds, records.clients, MALICIOUS)
+    return RunSummary.of(records.rounds, records.clients, records.groups, MALICIOUS)
 
 
 def test_it_compares_judgement_with_truth(records: RunWriter, config: RunConfig) -> None:
