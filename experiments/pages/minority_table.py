@@ -9,8 +9,8 @@ from .page import Page
 
 CSV = "minorities.csv"
 MEASURES = {
-    "majority_accuracy": "majority",
-    "minority_accuracy": "minority",
+    "majority_accuracy": "majority's accuracy",
+    "minority_accuracy": "minority's accuracy",
     "minority_weight": "minority's weight",
     "minority_judged_malicious": "minority judged malicious",
     "attack_success_rate": "attack success",
@@ -19,16 +19,19 @@ MEASURES = {
 
 def minority_table(cells: pd.DataFrame) -> str:
     """Return means and deviations over the seeds as Markdown, a row for each way of aggregating."""
+    by = ["minority", "attack", "aggregator"]
     rows = []
-    for (minority, attack, aggregator), part in cells.groupby(
-        ["minority", "attack", "aggregator"], sort=False
-    ):
-        row = {"minority": minority, "attack": attack, "aggregator": aggregator}
+    for names, part in cells.sort_values(by, key=_order, kind="stable").groupby(by, sort=False):
+        row = dict(zip(by, names, strict=True))
         for measure, title in MEASURES.items():
             row[title] = f"{part[measure].mean():.2f} ± {part[measure].std():.2f}"
         rows.append(row)
-    table = pd.DataFrame(rows).sort_values(["minority", "attack"], ascending=False, kind="stable")
-    return markdown_table(table)
+    return markdown_table(pd.DataFrame(rows))
+
+
+def _order(column: pd.Series) -> pd.Series:
+    """Return each value's place in the study's order."""
+    return column.map({value: place for place, value in enumerate(column.unique())})
 
 
 PAGE = Page(
