@@ -11,13 +11,15 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import psutil
 import tomli_w
+
+from ..settings.command_line import APP_FOLDER
 
 LOOPBACK = "127.0.0.1"
 CONNECTION = "pawbrofl"
@@ -160,6 +162,17 @@ def write_connection(home: Path, connection: dict[str, str | bool]) -> None:
     """Make a SuperLink the default one of the ``FLWR_HOME`` ``home``, under the name `CONNECTION`."""
     content = {"superlink": {"default": CONNECTION, CONNECTION: connection}}
     (home / "config.toml").write_text(tomli_w.dumps(content))
+
+
+def run_command(home: Path, settings: Mapping[str, str | int | float | bool]) -> list[str]:
+    """Return the command that submits the app to the `CONNECTION`, and streams its log.
+
+    The run's settings are written into the ``FLWR_HOME`` ``home``.
+    """
+    run_config = home / "run_config.toml"
+    run_config.write_text(tomli_w.dumps(settings))
+    command = [installed_program("flwr"), "run", str(APP_FOLDER), CONNECTION, "--stream"]
+    return [*command, "--run-config", str(run_config)]
 
 
 @contextlib.contextmanager

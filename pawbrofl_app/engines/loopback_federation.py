@@ -14,8 +14,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import tomli_w
-
 from deployment.certificates import make_server_certificate, make_supernode_key
 from pawbrofl_app.engines.flower_programs import (
     CONNECTION,
@@ -25,12 +23,12 @@ from pawbrofl_app.engines.flower_programs import (
     free_port,
     installed_program,
     is_healthy,
+    run_command,
     stopped_by_signals,
     write_connection,
 )
 from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.roles import malicious_clients
-from pawbrofl_app.settings.command_line import APP_FOLDER
 from pawbrofl_app.settings.run_config import RunConfig
 
 
@@ -99,10 +97,7 @@ class LoopbackFederation(contextlib.ExitStack):
 
     def run_app(self, config: RunConfig) -> subprocess.Popen[str]:
         """Submit the app and return the process that streams its log."""
-        run_config = self.folder / "run_config.toml"
-        run_config.write_text(tomli_w.dumps(config.as_settings()))
-        command = [installed_program("flwr"), "run", str(APP_FOLDER), CONNECTION, "--stream"]
-        command += ["--run-config", str(run_config)]
+        command = run_command(self.folder, config.as_settings())
         streaming = subprocess.Popen(
             command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

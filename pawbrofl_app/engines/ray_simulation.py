@@ -8,18 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import tomli_w
-
 from ..records.run_folder import RunFolder
-from ..settings.command_line import APP_FOLDER
 from ..settings.run_config import RunConfig
-from .flower_programs import (
-    CONNECTION,
-    flower_environment,
-    installed_program,
-    local_superlink,
-    stopped_by_signals,
-)
+from .flower_programs import flower_environment, local_superlink, run_command, stopped_by_signals
 from .machine import ActorMemory, ClientResources, Machine
 
 
@@ -58,20 +49,10 @@ def simulate(config: RunConfig, num_cpus: int | None = None, num_gpus: float | N
     on_cluster = bool(os.environ.get("RAY_ADDRESS"))
     resources = federation_settings(config, num_cpus, num_gpus, on_cluster=on_cluster)
     with tempfile.TemporaryDirectory(prefix="pawbrofl-") as home:
-        run_config = Path(home) / "run_config.toml"
-        run_config.write_text(tomli_w.dumps(config.as_settings()))
         environment = flower_environment(Path(home))
-        command = [
-            installed_program("flwr"),
-            "run",
-            str(APP_FOLDER),
-            CONNECTION,
-            "--stream",
-            "--run-config",
-            str(run_config),
-            "--federation-config",
-            " ".join(f"{name}={value}" for name, value in resources.items()),
-        ]
+        command = run_command(Path(home), config.as_settings())
+        given = " ".join(f"{name}={value}" for name, value in resources.items())
+        command += ["--federation-config", given]
         with stopped_by_signals(), local_superlink(Path(home), environment), ActorMemory() as memory:
             subprocess.run(command, env=environment, check=False)
     if not on_cluster:
