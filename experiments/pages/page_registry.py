@@ -33,6 +33,7 @@ PAGES = {
     ),
     "heterogeneity": Entry("pages.heterogeneity", "heterogeneity.md: clients with unlike data"),
     "minorities": Entry("pages.minority_table", "minorities.md: honest minorities, served or left out"),
+    "synthetic-fairness": Entry("pages.synthetic_fairness", "fairness.md: q-FFL's published example"),
     "paper-claims": Entry("pages.paper_claims", "paper_claims.md: verdicts and last rounds"),
     "as-published": Entry(
         "as_published.published_comparison", "as_published.md: beside the published curves"
