@@ -17,7 +17,7 @@ from flwr.server.strategy import FedAvg, FedMedian, FedTrimmedAvg
 
 from strategies.diagnostics import ClientDiagnostics, OnRound, RoundDiagnostics
 from strategies.epsilon import max_malicious
-from strategies.replies.client_replies import reported_gap
+from strategies.replies.client_replies import reported_number
 
 
 class _Recorded(FedAvg):
@@ -52,7 +52,7 @@ class _Recorded(FedAvg):
                 client=str(result.metrics[self._client_id_key]),
                 robust_weight=math.nan,
                 weight=math.nan,
-                loss_gap=reported_gap(result.metrics, "loss_gap"),
+                loss_gap=reported_number(result.metrics, "loss_gap"),
                 judged_malicious=False,
                 num_examples=result.num_examples,
             )

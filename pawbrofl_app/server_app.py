@@ -16,7 +16,7 @@ from flwr.common import (
     parameters_to_ndarrays,
 )
 from flwr.common.logger import log
-from flwr.server.strategy import FedAvg
+from flwr.server.strategy import FedAvg, Strategy
 from flwr.serverapp import Grid, ServerApp
 from threadpoolctl import threadpool_limits
 
@@ -68,6 +68,7 @@ def serve(grid: Grid, config: RunConfig, method: Method | None = None) -> None:
         # More threads win little for an aggregation, and lose a lot where other runs use the cores.
         with threadpool_limits(1, "blas"):
             parameters = loop.run(config.federation.num_rounds)
+        save_branches(config, records, loop.strategy)
         finish(config, records, malicious, parameters_to_ndarrays(parameters))
         checkpoints.remove()
 
@@ -174,10 +175,20 @@ def make_strategy(
         performance=method.performance,
         server_learning_rate=config.server_step.server_learning_rate,
         block_size=config.server_step.block_size or None,
+        branches=config.aggregation.branches,
         client_id_key=CLIENT_ID_KEY,
         on_round=records.add_clients,
         **flower_options,
     )
+
+
+def save_branches(config: RunConfig, records: RunWriter, strategy: Strategy) -> None:
+    """Save the model of each branch, if there are any."""
+    if isinstance(strategy, PAwBRoFL):
+        for number, parameters in strategy.branch_models().items():
+            model = initial_model(config.seed, config.training.network)
+            load_arrays(model, parameters_to_ndarrays(parameters))
+            records.save_model(model, number)
 
 
 def finish(config: RunConfig, records: RunWriter, malicious: list[int], arrays: NDArrays) -> None:

@@ -32,6 +32,11 @@ class Share:
     positions: NDArray[np.intp]
     weighting: Weighting
 
+    @property
+    def is_main(self) -> bool:
+        """Whether it is the main model."""
+        return self.model == MAIN
+
 
 def shares(
     state: BranchState,
@@ -54,8 +59,10 @@ def shares(
     """
     home = np.array([state.of(client).home for client in clients], dtype=np.intp)
     at_home = np.flatnonzero((models == MAIN) & (home == MAIN))
-    on_main = main_weighting(weighting, epsilon, len(clients), len(at_home))
-    found = [Share(MAIN, at_home, on_main)] if len(at_home) else []
+    found = []
+    if len(at_home):
+        on_main = main_weighting(weighting, epsilon, len(clients), len(at_home))
+        found.append(Share(MAIN, at_home, on_main))
     for number in np.unique(models[models != MAIN]).tolist():
         found.append(Share(number, np.flatnonzero(models == number), weighting))
     return found

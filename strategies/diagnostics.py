@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .aggregation import Aggregation
+from .branch_state import MAIN
 from .replies.client_replies import ClientReply
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ class ClientDiagnostics:
         As reported.
     left_out : str
         Why the reply was not aggregated at all; empty where it was.
+    branch : int
+        The branch of the model that the client was a member of; 0 for the main model. Its weights are
+        among that branch's members. On a visit to the main model they are 0, and the client is judged
+        by how it looks there.
     """
 
     client: str
@@ -42,6 +47,7 @@ class ClientDiagnostics:
     judged_malicious: bool
     num_examples: int
     left_out: str = ""
+    branch: int = MAIN
 
     @property
     def reason(self) -> str:
@@ -49,6 +55,43 @@ class ClientDiagnostics:
         if self.left_out:
             return f"left out: {self.left_out}"
         return "robust weight below half of an equal share" if self.judged_malicious else ""
+
+
+@dataclass(frozen=True)
+class BranchChange:
+    """A client that is given another branch of the model from the next round on.
+
+    Attributes
+    ----------
+    client : str
+        As in `ClientDiagnostics`.
+    before, after : int
+        The branches, 0 for the main model.
+    reason : str
+        Why, in words.
+    """
+
+    client: str
+    before: int
+    after: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class BranchDiagnostics:
+    """What became of branches in a round.
+
+    Attributes
+    ----------
+    changes : tuple of BranchChange
+        Who is given another one.
+    opened, closed : tuple of int
+        Branches that are new, and those that have no members any more.
+    """
+
+    changes: tuple[BranchChange, ...] = ()
+    opened: tuple[int, ...] = ()
+    closed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,12 +108,15 @@ class RoundDiagnostics:
         From sending the model to receiving the last reply.
     aggregation_seconds : float
         From there to the new model.
+    branches : BranchDiagnostics
+        Which branches of the model opened and closed, and who moved.
     """
 
     server_round: int
     clients: tuple[ClientDiagnostics, ...]
     training_seconds: float
     aggregation_seconds: float
+    branches: BranchDiagnostics = BranchDiagnostics()
 
 
 OnRound = Callable[[RoundDiagnostics], None]
@@ -82,8 +128,33 @@ def judged_malicious(robust_weight: float, num_clients: int) -> bool:
     return robust_weight < 0.5 / num_clients
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What a reply's update counted for.
+
+    Attributes
+    ----------
+    robust_weight, weight : float
+        As in `ClientDiagnostics`.
+    judged_malicious : bool
+    """
+
+    robust_weight: float
+    weight: float
+    judged_malicious: bool
+
+
+def verdicts(aggregation: Aggregation) -> list[Verdict]:
+    """Return the verdict on each update of an aggregation."""
+    num_clients = len(aggregation.weights)
+    return [
+        Verdict(float(q), float(weight), judged_malicious(float(q), num_clients))
+        for q, weight in zip(aggregation.robust_weights, aggregation.weights, strict=True)
+    ]
+
+
 def diagnose(
-    replies: Sequence[ClientReply], aggregation: Aggregation | None
+    replies: Sequence[ClientReply], verdicts: Sequence[Verdict], branches: Sequence[int]
 ) -> tuple[ClientDiagnostics, ...]:
     """Say of each reply what became of it.
 
@@ -91,25 +162,25 @@ def diagnose(
     ----------
     replies : sequence of ClientReply
         All of a round.
-    aggregation : Aggregation or None
-        Of those that were not left out, in their order; None where there were none.
+    verdicts : sequence of Verdict
+        On those that were not left out, in their order.
+    branches : sequence of int
+        Each reply's `ClientDiagnostics.branch`.
     """
-    num_aggregated = sum(not reply.left_out for reply in replies)
-    weights = iter(
-        zip(aggregation.robust_weights, aggregation.weights, strict=True) if aggregation else ()
-    )
+    remaining = iter(verdicts)
     clients = []
-    for reply in replies:
-        q, weight = (0.0, 0.0) if reply.left_out else next(weights)
+    for reply, branch in zip(replies, branches, strict=True):
+        verdict = Verdict(0.0, 0.0, True) if reply.left_out else next(remaining)
         clients.append(
             ClientDiagnostics(
                 client=reply.client,
-                robust_weight=float(q),
-                weight=float(weight),
+                robust_weight=verdict.robust_weight,
+                weight=verdict.weight,
                 loss_gap=reply.loss_gap,
-                judged_malicious=bool(reply.left_out) or judged_malicious(float(q), num_aggregated),
+                judged_malicious=verdict.judged_malicious,
                 num_examples=reply.num_examples,
                 left_out=reply.left_out,
+                branch=branch,
             )
         )
     return tuple(clients)

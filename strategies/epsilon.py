@@ -38,3 +38,18 @@ def max_malicious(epsilon: float, num_clients: int) -> int:
         m, at least 1.
     """
     return min(math.ceil(epsilon * num_clients - 1e-9), (num_clients - 1) // 2)
+
+
+def epsilon_among(epsilon: float, num_clients: int, some: int) -> float:
+    """Return the epsilon at which as many of some clients may be malicious as of all of them.
+
+    Parameters
+    ----------
+    epsilon : float
+        For all.
+    num_clients, some : int
+        How many all and those are; at least 1.
+    """
+    if some == num_clients:
+        return epsilon
+    return min(max_malicious(epsilon, num_clients), (some - 1) // 2) / some

@@ -17,7 +17,7 @@ from .diagnostics import ClientDiagnostics, OnRound, RoundDiagnostics
 from .fair_step import FairStep, fair_step
 from .fairness.fair_weighting import FairWeighting
 from .flower_log import FLOWER_LOG
-from .replies.client_replies import ClientReply, EncodedReply, read_replies, reported_gap
+from .replies.client_replies import ClientReply, EncodedReply, read_replies, reported_number
 from .replies.sent_model import SentModel
 
 
@@ -128,7 +128,9 @@ class FairRounds:
         usable = [reply for reply in read if not reply.left_out]
         step = None
         if usable:
-            losses = [reported_gap(replies[reply.position].metrics, self.loss_key) for reply in usable]
+            losses = [
+                reported_number(replies[reply.position].metrics, self.loss_key) for reply in usable
+            ]
             step = self._step(self._sent, usable, losses, stage)
         diagnostics = RoundDiagnostics(
             server_round=server_round,

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from .diagnostics import RoundDiagnostics
+from .branch_state import MAIN
+from .diagnostics import BranchDiagnostics, RoundDiagnostics
 from .repeatedly_left_out import EITHER, Streaks, after_round, in_words, repeatedly_left_out
 
 FLOWER_LOG = logging.getLogger("flwr")
@@ -61,3 +62,20 @@ class RoundLog:
         begun = [one for one in repeatedly_left_out(self._streaks) if one.client not in known]
         for line in in_words(begun):
             FLOWER_LOG.warning("%s: left out again and again: %s; %s", stage, line, EITHER)
+        log_branches(diagnostics.branches, stage)
+
+
+def log_branches(branches: BranchDiagnostics, stage: str) -> None:
+    """Log who is given another branch of the model, and why."""
+    together: dict[tuple[int, int, str], list[str]] = {}
+    for change in branches.changes:
+        together.setdefault((change.before, change.after, change.reason), []).append(change.client)
+    for (before, after, reason), clients in together.items():
+        come_from = "" if before == MAIN else f" from branch {before}"
+        told = "go back to the main model" if after == MAIN else f"join branch {after}"
+        if after in branches.opened:
+            told = f"are given a model of their own, branch {after}"
+        names = ", ".join(clients)
+        FLOWER_LOG.warning("%s: clients %s %s%s: %s", stage, names, told, come_from, reason)
+    for number in branches.closed:
+        FLOWER_LOG.warning("%s: branch %s is closed, as it has no members any more", stage, number)

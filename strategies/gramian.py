@@ -128,6 +128,14 @@ def single_precision_gramian(updates: ClientUpdates) -> tuple[Gramian, NDArray[n
     return Gramian(products, np.zeros(len(clients)), 0.0), clients
 
 
+def whole_gramian(updates: ClientUpdates) -> FloatArray:
+    """Return the shifted Gramian of whole updates, all finite, in the precision that they need."""
+    single = single_precision_gramian(updates)
+    if single is not None and len(single[1]) == updates.num_clients:
+        return single[0].shifted
+    return gramian_of(updates, Block(0, updates.num_coordinates)).shifted
+
+
 def weighted_sum(
     updates: ClientUpdates, block: Block, weights: FloatArray, out: FloatArray, dtype: DTypeLike
 ) -> None:

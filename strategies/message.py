@@ -13,6 +13,7 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
 from flwr.serverapp.strategy.strategy_utils import sample_nodes
 
+from .branch_state import MAIN
 from .flower_log import FLOWER_LOG
 from .replies.client_replies import EncodedReply
 from .reported_metrics import averageable
@@ -35,7 +36,10 @@ class PAwBRoFL(RobustRounds, FedAvg):
     not_in_gramian : sequence of str or int, default ()
         Names of floating-point arrays, as patterns such as ``"*running_mean"``, that take no part in
         finding the robust weights.
-    loss_gap_key, client_id_key, on_round
+    branches : int or Branching, default 0
+        How many groups that are left out again and again may be given a branch of the model of their
+        own; each node is sent its branch's.
+    loss_gap_key, loss_key, client_id_key, on_round
         What clients report and what is told of it; see `RobustRounds`.
     **fedavg_options
         All options of ``flwr.serverapp.strategy.FedAvg``. What ``weighted_by_key`` names weighs
@@ -68,7 +72,22 @@ class PAwBRoFL(RobustRounds, FedAvg):
         messages = super().configure_train(server_round, arrays, config, grid)
         self._global_arrays = arrays
         self.send_model((array.data for array in arrays.values()), list(arrays))
-        return messages
+        asked = list(messages)
+        nodes = [str(message.metadata.dst_node_id) for message in asked]
+        return self._in_branches(asked, self.models_to_train(server_round, nodes))
+
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Sample nodes for evaluation, each of the model of its branch."""
+        asked = list(super().configure_evaluate(server_round, arrays, config, grid))
+        nodes = [str(message.metadata.dst_node_id) for message in asked]
+        return self._in_branches(asked, self.models_to_evaluate(nodes))
+
+    def branch_models(self) -> dict[int, ArrayRecord]:
+        """Return the model of each branch, by its number."""
+        branches = self.serialized_branches()
+        return {number: self._record(tensors) for number, tensors in branches.items()}
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
@@ -87,17 +106,35 @@ class PAwBRoFL(RobustRounds, FedAvg):
         metrics = self._average("aggregate_train", self.train_metrics_aggr_fn, contents)
         if tensors is None:
             return None, metrics
-        arrays = {
-            name: Array(array.dtype, array.shape, NUMPY, data)
-            for (name, array), data in zip(self._global_arrays.items(), tensors, strict=True)
-        }
-        return ArrayRecord(arrays), metrics
+        return self._record(tensors), metrics
 
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
         """Average the clients' metrics as FedAvg does, without replies that do not fit the others."""
         valid, _ = self._check_and_log_replies(replies, is_train=False, validate=False)
         contents = [reply.content for reply in valid]
         return self._average("aggregate_evaluate", self.evaluate_metrics_aggr_fn, contents)
+
+    def _record(self, tensors: Sequence[bytes]) -> ArrayRecord:
+        arrays = {
+            name: Array(array.dtype, array.shape, NUMPY, data)
+            for (name, array), data in zip(self._global_arrays.items(), tensors, strict=True)
+        }
+        return ArrayRecord(arrays)
+
+    def _in_branches(self, messages: Sequence[Message], numbers: Sequence[int]) -> list[Message]:
+        """Return messages with the models of these branches in the place of the global one."""
+        contents = {
+            number: RecordDict(
+                {**messages[0].content, self.arrayrecord_key: self.branch_models()[number]}
+            )
+            for number in set(numbers) - {MAIN}
+        }
+        return [
+            Message(contents[number], message.metadata.dst_node_id, message.metadata.message_type)
+            if number in contents
+            else message
+            for message, number in zip(messages, numbers, strict=True)
+        ]
 
     def _encoded(self, reply: Message) -> EncodedReply:
         content = reply.content

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from flwr.common import EvaluateRes, FitIns, FitRes, Parameters, Scalar
+from flwr.common import EvaluateIns, EvaluateRes, FitIns, FitRes, Parameters, Scalar
 from flwr.server.client_manager import ClientManager
 from flwr.server.client_proxy import ClientProxy
 from flwr.server.strategy import FedAvg
 
+from .branch_state import MAIN
 from .replies.client_replies import EncodedReply
 from .reported_metrics import finite_evaluations
 from .rounds import RobustRounds
@@ -33,7 +34,10 @@ class PAwBRoFL(RobustRounds, FedAvg):
     not_in_gramian : sequence of int, default ()
         Positions of floating-point arrays, such as BatchNorm statistics, that take no part in finding
         the robust weights.
-    loss_gap_key, client_id_key, on_round
+    branches : int or Branching, default 0
+        How many groups that are left out again and again may be given a branch of the model of their
+        own; each client is sent its branch's.
+    loss_gap_key, loss_key, client_id_key, on_round
         What clients report and what is told of it; see `RobustRounds`.
     **fedavg_options
         All options of ``flwr.server.strategy.FedAvg``. ``inplace`` has no effect.
@@ -71,7 +75,35 @@ class PAwBRoFL(RobustRounds, FedAvg):
         instructions = super().configure_fit(server_round, parameters, client_manager)
         self._tensor_type = parameters.tensor_type
         self.send_model(parameters.tensors)
-        return instructions
+        numbers = self.models_to_train(server_round, [client.cid for client, _ in instructions])
+        received = {
+            number: FitIns(self.branch_models()[number], instructions[0][1].config)
+            for number in set(numbers) - {MAIN}
+        }
+        return [
+            (client, received.get(number, instruction))
+            for (client, instruction), number in zip(instructions, numbers, strict=True)
+        ]
+
+    def configure_evaluate(
+        self, server_round: int, parameters: Parameters, client_manager: ClientManager
+    ) -> list[tuple[ClientProxy, EvaluateIns]]:
+        """Sample clients for evaluation, each of the model of its branch."""
+        instructions = super().configure_evaluate(server_round, parameters, client_manager)
+        numbers = self.models_to_evaluate([client.cid for client, _ in instructions])
+        received = {
+            number: EvaluateIns(self.branch_models()[number], instructions[0][1].config)
+            for number in set(numbers) - {MAIN}
+        }
+        return [
+            (client, received.get(number, instruction))
+            for (client, instruction), number in zip(instructions, numbers, strict=True)
+        ]
+
+    def branch_models(self) -> dict[int, Parameters]:
+        """Return the model of each branch, by its number."""
+        branches = self.serialized_branches()
+        return {number: Parameters(tensors, self._tensor_type) for number, tensors in branches.items()}
 
     def aggregate_fit(
         self,

@@ -56,6 +56,32 @@ def finite_evaluations(results: Sequence[tuple[Client, Result]]) -> list[tuple[C
     return usable
 
 
+def check_options_of_flower(
+    strategy: Any, fractions: Sequence[str], metrics_functions: Mapping[str, Callable[[], Any]]
+) -> None:
+    """Check the fractions that a strategy was given, and make its metrics functions `tolerant`.
+
+    Parameters
+    ----------
+    strategy : object
+    fractions : sequence of str
+        The names of its attributes that hold fractions.
+    metrics_functions : mapping of str to callable
+        The names of those that hold metrics functions, with what makes their empty result.
+
+    Raises
+    ------
+    ValueError
+        For a fraction that is none.
+    """
+    for name in fractions:
+        if not 0 <= getattr(strategy, name) <= 1:
+            raise ValueError(f"{name} must lie between 0 and 1, got {getattr(strategy, name)}")
+    for name, empty in metrics_functions.items():
+        if getattr(strategy, name) is not None:
+            setattr(strategy, name, tolerant(getattr(strategy, name), empty))
+
+
 def averageable(replies: Sequence[Sequence[Metrics]], weighted_by_key: str) -> list[int]:
     """Return which replies' metrics can be averaged: those that are built as most are.
 

@@ -11,21 +11,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, TypeGuard
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .arrays import FloatArray, is_reasonable
+from .branched_rounds import BranchedRounds, branching_of
+from .branches import Branching
 from .checks import require
 from .diagnostics import OnRound, RoundDiagnostics, diagnose
-from .epsilon import Epsilon, check_epsilon_or_auto, max_malicious
-from .flower_log import FLOWER_LOG, RoundLog, log_settings, warn_of_missing_gaps
+from .epsilon import Epsilon, check_epsilon_or_auto
+from .flower_log import RoundLog, log_settings
+from .model_steps import ReportedGaps, Stepping, steps_of_round, take_steps, verdicts_of_round
 from .performance_aware import PerformanceAware
 from .replies.client_replies import ClientReply, EncodedReply, read_replies
 from .replies.sent_model import SentModel
-from .reported_metrics import tolerant
-from .server_optimizers import ServerOptimizer, State, from_named_arrays, named_arrays
-from .server_step import ServerStep, server_step
+from .reported_metrics import check_options_of_flower
+from .server_optimizers import ServerOptimizer
 from .tilt import Tilt
 from .weightings import RECOMMENDED, Weighting, weighting_named
 
@@ -55,8 +57,12 @@ class RobustRounds:
     not_in_gramian : sequence of int or str, default ()
         Floating-point arrays that take no part in finding the robust weights: their positions, or,
         where arrays have names, patterns such as ``"*running_mean"``.
+    branches : int or Branching, default 0
+        How many groups of clients that are left out again and again may be given a model of their own.
     loss_gap_key : str, default "loss_gap"
         Name of the metric that holds a client's optimality gap.
+    loss_key : str, default "loss_before"
+        Name of the metric of its loss under the received model: who is served badly leaves a branch.
     client_id_key : str, default "partition_id"
         Name of the metric that holds a client's partition id, a whole number that stays the same from
         run to run. It gives order and names only; clients without it go by their node id.
@@ -85,13 +91,15 @@ class RobustRounds:
         server_optimizer: ServerOptimizer | None = None,
         block_size: int | None = None,
         not_in_gramian: Sequence[int | str] = (),
+        branches: int | Branching | None = 0,
         loss_gap_key: str = "loss_gap",
+        loss_key: str = "loss_before",
         client_id_key: str = "partition_id",
         on_round: OnRound | None = None,
         **flower_options: Any,
     ) -> None:
         super().__init__(**flower_options)
-        self._check_flower_options()
+        check_options_of_flower(self, self.fractions, self.metrics_functions)
         check_epsilon_or_auto(epsilon)
         positive = 0 < server_learning_rate < np.inf
         require(positive, "server_learning_rate", "above 0", server_learning_rate)
@@ -107,12 +115,14 @@ class RobustRounds:
         self.block_size = block_size
         outside = [not_in_gramian] if isinstance(not_in_gramian, str) else not_in_gramian
         self.not_in_gramian = tuple(outside)
+        self.branching = branching_of(branches)
         self.loss_gap_key = loss_gap_key
+        self.loss_key = loss_key
         self.client_id_key = client_id_key
         self.on_round = on_round
         self._sent: SentModel | None = None
-        self._optimizer_state: State | None = None
-        self._warned_of_gaps = False
+        self._gaps = ReportedGaps(loss_gap_key)
+        self._models = BranchedRounds(self.branching, self.weighting, epsilon)
         self._round_log = RoundLog()
 
     def __repr__(self) -> str:
@@ -134,8 +144,27 @@ class RobustRounds:
         """
         sent = SentModel.now(tensors, names, self.not_in_gramian)
         if self._sent is not None and not sent.has_form_of(self._sent):
-            self._optimizer_state = None
+            self._models.forget()
         self._sent = sent
+
+    def models_to_train(self, server_round: int, nodes: Sequence[str]) -> list[int]:
+        """Return the branch whose model each node is sent for training, 0 for the global one."""
+        return self._models.send(server_round, nodes)
+
+    def models_to_evaluate(self, nodes: Sequence[str]) -> list[int]:
+        """Return the branch whose model each node would be given as its own."""
+        return [self._models.home(node) for node in nodes]
+
+    def serialized_branches(self) -> dict[int, list[bytes]]:
+        """Return the model of each branch, serialized as the global one was sent."""
+        models, sent = self._models.models, self._sent
+        return (
+            {} if sent is None else {number: sent.serialize(model) for number, model in models.items()}
+        )
+
+    def introduce(self, reported: Mapping[str, int]) -> None:
+        """Learn nodes' partition ids after `restore`; else, those of new node ids once they reply."""
+        self._models.introduce({node: str(number) for node, number in reported.items()})
 
     def finish_round(
         self, server_round: int, replies: Sequence[EncodedReply], *, stage: str
@@ -162,84 +191,52 @@ class RobustRounds:
         """
         if self._sent is None:
             raise RuntimeError(f"{stage} was called before the model was sent")
-        received_at = time.perf_counter()
+        received_at, sent = time.perf_counter(), self._sent
         read = read_replies(
             replies,
-            self._sent.arrays,
+            sent.arrays,
             loss_gap_key=self.loss_gap_key,
             client_id_key=self.client_id_key,
+            loss_key=self.loss_key,
         )
         usable = [reply for reply in read if not reply.left_out]
-        step = self._step(server_round, self._sent, usable) if usable else None
+        self._models.introduce({reply.node: reply.reported_id for reply in reversed(read)})
+        homes = [self._models.home(reply.node) for reply in read]
+        steps = steps_of_round(self._models, self._stepping(server_round, usable), sent, usable)
+        left_out, changes = self._models.settle(server_round, sent, usable)
         diagnostics = RoundDiagnostics(
             server_round=server_round,
-            clients=diagnose(read, None if step is None else step.aggregation),
-            training_seconds=received_at - self._sent.sent_at,
+            clients=diagnose(read, verdicts_of_round(steps, left_out), homes),
+            training_seconds=received_at - sent.sent_at,
             aggregation_seconds=time.perf_counter() - received_at,
+            branches=changes,
         )
         self._round_log.write(diagnostics, stage)
         if self.on_round is not None:
             self.on_round(diagnostics)
         aggregated = sorted(reply.position for reply in usable)
-        if not self._accept(step, stage):
-            return None, aggregated
-        return self._sent.serialize(step.model), aggregated
+        main = take_steps(self._models, steps, sent, stage)
+        self._models.advance(sent.arrays if main is None else sent.as_received(main))
+        return None if main is None else sent.serialize(main), aggregated
 
-    def state(self) -> dict[str, FloatArray]:
-        """Return what is carried from round to round, apart from the model, as named arrays."""
-        return named_arrays(self._optimizer_state)
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what is carried from round to round, apart from the global model, as named arrays."""
+        return self._models.state()
 
-    def restore(self, state: Mapping[str, FloatArray]) -> None:
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state` returned, before the first round is sent."""
-        self._optimizer_state = from_named_arrays(state)
+        self._models.restore(state)
 
-    def _check_flower_options(self) -> None:
-        for name in self.fractions:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
-        for name, empty in self.metrics_functions.items():
-            if getattr(self, name) is not None:
-                setattr(self, name, tolerant(getattr(self, name), empty))
-
-    def _step(self, server_round: int, sent: SentModel, usable: list[ClientReply]) -> ServerStep:
+    def _stepping(self, server_round: int, usable: Sequence[ClientReply]) -> Stepping:
         names = [reply.client for reply in usable]
-        return server_step(
-            sent.arrays,
-            [reply.arrays for reply in usable],
-            self.weighting,
-            loss_gaps=self._gaps(usable),
-            performance=self.performance and self.performance.at_round(server_round, names),
-            block_size=self.block_size,
-            server_learning_rate=self.server_learning_rate,
-            optimizer=self.server_optimizer,
-            optimizer_state=self._optimizer_state,
-            not_in_gramian=sent.outside_gramian,
-            epsilon=self._known_epsilon,
+        return Stepping(
+            self.performance and self.performance.at_round(server_round, names),
+            self.server_learning_rate,
+            self.server_optimizer,
+            self.block_size,
+            self._known_epsilon,
+            self._gaps,
         )
-
-    def _gaps(self, usable: list[ClientReply]) -> list[float] | None:
-        """Return the reported gaps, or None where so many are missing that honest clients report none.
-
-        With the few that do report, a tilt would hand the model to whoever reports something.
-        """
-        gaps = [reply.loss_gap for reply in usable]
-        missing = int(np.isnan(gaps).sum())
-        if self.performance is None or missing <= max_malicious(self._known_epsilon, len(usable)):
-            return gaps
-        if not self._warned_of_gaps:
-            self._warned_of_gaps = True
-            warn_of_missing_gaps(missing, len(usable), self.loss_gap_key)
-        return None
-
-    def _accept(self, step: ServerStep | None, stage: str) -> TypeGuard[ServerStep]:
-        if step is None:
-            FLOWER_LOG.warning("%s: no reply can be aggregated, the model is kept", stage)
-            return False
-        if not all(is_reasonable(array) for array in step.model):
-            FLOWER_LOG.warning("%s: the new model is not finite, the old one is kept", stage)
-            return False
-        self._optimizer_state = step.optimizer_state
-        return True
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -248,5 +245,6 @@ class RobustRounds:
             "server_learning_rate": self.server_learning_rate,
             "server_optimizer": self.server_optimizer,
             "block_size": self.block_size or "whole update",
+            "branches": self.branching,
             "not_in_gramian": ", ".join(str(item) for item in self.not_in_gramian) or None,
         }

@@ -12,7 +12,7 @@ import contextlib
 import copy
 import traceback
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from logging import ERROR
 
 from flwr.app import Context, Error, Message, MessageType, RecordDict
@@ -135,7 +135,11 @@ class InProcessGrid(Grid):
         if self._lock_step is None or len(training) < len(sent) or not sent:
             return [{message_id: message} for message_id, message in sent.items()]
         cohorts = self._lock_step.cohorts(training, _round_of(next(iter(sent.values()))))
-        return [{training[k]: sent[training[k]] for k in cohort} for cohort in cohorts]
+        return [
+            {training[k]: sent[training[k]] for k in alike}
+            for cohort in cohorts
+            for alike in _sent_alike(cohort, {k: sent[one].content for k, one in training.items()})
+        ]
 
     def _answer(self, cohort: dict[str, Message]) -> None:
         with self._trained_ahead(list(cohort.values())):
@@ -160,6 +164,14 @@ class InProcessGrid(Grid):
             log(ERROR, traceback.format_exc())
             reason = f"{type(problem)}:<'{problem}'>"
             return Message(Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason), reply_to=received)
+
+
+def _sent_alike(cohort: Sequence[int], contents: Mapping[int, RecordDict]) -> list[list[int]]:
+    """Return the clients of a cohort apart by what they are sent: the models of branches differ."""
+    alike: dict[int, list[int]] = {}
+    for client in cohort:
+        alike.setdefault(id(contents[client]), []).append(client)
+    return list(alike.values())
 
 
 def _round_of(message: Message) -> int:

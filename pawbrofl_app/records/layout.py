@@ -15,6 +15,7 @@ from .groups import GroupRow
 SETTINGS = "settings.toml"
 VERSIONS = "versions.json"
 MODEL = "model.pt"
+MODEL_OF_BRANCH = "model-branch-{}.pt"
 SUMMARY = "summary.json"
 """Written after all else, so it says that the run is finished."""
 

@@ -204,11 +204,12 @@ class RunWriter:
         if self._events is not None:
             self._events.add_round(values_of(row))
 
-    def save_model(self, model: nn.Module) -> None:
-        """Save a model's state dict, for ``torch.load(..., weights_only=True)``."""
+    def save_model(self, model: nn.Module, branch: int = 0) -> None:
+        """Save the state dict of the global model, or a branch's, for ``weights_only=True``."""
         content = io.BytesIO()
         torch.save(model.state_dict(), content)
-        self._files.replace(layout.MODEL, content.getvalue())
+        name = layout.MODEL_OF_BRANCH.format(branch) if branch else layout.MODEL
+        self._files.replace(name, content.getvalue())
 
     def save_summary(self, summary: RunSummary) -> None:
         """Save the summary, which says that the run is finished, after all else.

@@ -109,6 +109,13 @@ class SeededClientManager(ClientManager):
         chosen = self._next_draw().choice(len(clients), size=num_clients, replace=False)
         return [clients[index] for index in sorted(chosen)]
 
+    def partition_ids(self) -> dict[str, int]:
+        """Ask all nodes that are there; return the partition ids that they report, by node id."""
+        clients = list(self.all().values())
+        self._ask_for_partition_ids(clients)
+        reported = {client.cid: self._partition_ids[client.cid] for client in clients}
+        return {node: number for node, number in reported.items() if number != SORTS_LAST}
+
     def _next_draw(self) -> np.random.Generator:
         if self._evaluated_round is not None:
             return np.random.default_rng([self.seed, self._evaluated_round, _EVALUATION])

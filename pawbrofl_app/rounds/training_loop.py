@@ -52,6 +52,15 @@ class CarriesState(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsClients(Protocol):
+    """A strategy that remembers clients, whose node ids may be new after a restart."""
+
+    def introduce(self, reported: Mapping[str, int]) -> None:
+        """Learn the partition ids that nodes report."""
+        ...
+
+
 class TrainingLoop:
     """Runs the rounds of one federation.
 
@@ -77,6 +86,7 @@ class TrainingLoop:
     ----------
     parameters : Parameters
         The global model.
+    strategy : Strategy
     """
 
     parameters: Parameters
@@ -95,7 +105,7 @@ class TrainingLoop:
     ) -> None:
         self._exchange = exchange
         self._clients = clients
-        self._strategy = strategy
+        self.strategy = strategy
         self._policy = policy
         self._resume_from = resume_from
         self._on_failures = on_failures
@@ -117,6 +127,9 @@ class TrainingLoop:
         started = time.perf_counter()
         if done < num_rounds:
             self._wait_for_clients()
+            remembers = self._resume_from is not None and self._resume_from.strategy_state
+            if remembers and isinstance(self.strategy, KnowsClients):
+                self.strategy.introduce(self._clients.partition_ids())
         for server_round in range(done + 1, num_rounds + 1):
             log(INFO, "")
             log(INFO, "[ROUND %s]", server_round)
@@ -130,7 +143,7 @@ class TrainingLoop:
 
     def _take_up(self) -> int:
         """Set model and state to those of the last round that is done, and return its number."""
-        parameters = self._strategy.initialize_parameters(self._clients)
+        parameters = self.strategy.initialize_parameters(self._clients)
         if parameters is None:
             raise RuntimeError("the strategy has no initial parameters")
         self.parameters = parameters
@@ -140,13 +153,13 @@ class TrainingLoop:
             return 0
         self.parameters = Parameters(checkpoint.tensors, TENSOR_TYPE)
         self._clients.num_draws = checkpoint.num_draws
-        if isinstance(self._strategy, CarriesState):
-            self._strategy.restore(checkpoint.strategy_state)
+        if isinstance(self.strategy, CarriesState):
+            self.strategy.restore(checkpoint.strategy_state)
         log(INFO, "Resumed after round %s", checkpoint.server_round)
         return checkpoint.server_round
 
     def _checkpoint(self, server_round: int) -> Checkpoint:
-        state = self._strategy.state() if isinstance(self._strategy, CarriesState) else {}
+        state = self.strategy.state() if isinstance(self.strategy, CarriesState) else {}
         return Checkpoint(server_round, self.parameters.tensors, self._clients.num_draws, {}, state)
 
     def _wait_for_clients(self) -> None:
@@ -164,7 +177,7 @@ class TrainingLoop:
     def _train(self, server_round: int) -> None:
         self._progress.start_round(server_round)
         results, failures = self._replies(server_round)
-        parameters, _ = self._strategy.aggregate_fit(server_round, results, list(failures))
+        parameters, _ = self.strategy.aggregate_fit(server_round, results, list(failures))
         if parameters is not None:
             self.parameters = parameters
         self._on_failures(server_round, failures)
@@ -183,7 +196,7 @@ class TrainingLoop:
         raise TooFewReplies(f"round {server_round} was tried {attempts} times: {told}")
 
     def _ask(self, server_round: int) -> tuple[Results, list[ClientFailure]]:
-        instructions = self._strategy.configure_fit(server_round, self.parameters, self._clients)
+        instructions = self.strategy.configure_fit(server_round, self.parameters, self._clients)
         log(INFO, "configure_fit: sampled %s clients", len(instructions))
         results, failures = ask_clients(
             self._exchange,
@@ -203,9 +216,7 @@ class TrainingLoop:
 
     def _evaluate_at_clients(self, server_round: int) -> None:
         with self._clients.evaluating(server_round):
-            instructions = self._strategy.configure_evaluate(
-                server_round, self.parameters, self._clients
-            )
+            instructions = self.strategy.configure_evaluate(server_round, self.parameters, self._clients)
         if not instructions:
             return
         started = time.perf_counter()
@@ -215,7 +226,7 @@ class TrainingLoop:
         self._on_evaluations(server_round, evaluations, time.perf_counter() - started)
 
     def _evaluate(self, server_round: int) -> None:
-        evaluated = self._strategy.evaluate(server_round, self.parameters)
+        evaluated = self.strategy.evaluate(server_round, self.parameters)
         if evaluated is None:
             return
         loss, metrics = evaluated

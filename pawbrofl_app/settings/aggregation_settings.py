@@ -42,13 +42,18 @@ class AggregationSettings:
     """Updates in a group of "bucketing"."""
     epsilon: Number = Field(default=0.2, ge=0, lt=0.5)
     """The fraction of malicious clients to withstand, below 0.5."""
+    branches: WholeNumber = Field(default=0, ge=0)
+    """How many groups of clients that are left out again and again are given a branch of the model of
+    their own; 0: none."""
 
     @model_validator(mode="after")
-    def _check_pre_aggregation(self) -> Self:
-        without_mixing = self.aggregator in BASELINES or is_fair(self.aggregator)
-        if self.pre_aggregation != "none" and without_mixing:
+    def _check_together(self) -> Self:
+        not_ours = self.aggregator in BASELINES or is_fair(self.aggregator)
+        if self.pre_aggregation != "none" and not_ours:
             allowed = f"none with aggregator {self.aggregator!r}"
             raise invalid("pre-aggregation", allowed, self.pre_aggregation)
+        if self.branches and not_ours:
+            raise invalid("branches", f"0 with aggregator {self.aggregator!r}", self.branches)
         if self.pre_aggregation == "bucketing" and self.bucket_size * self.epsilon >= 0.5:
             allowed = (
                 f"below {0.5 / self.bucket_size:g} with buckets of {self.bucket_size}, as one malicious "

@@ -53,12 +53,18 @@ class ClientReply:
     ----------
     client : str
         The client's name in logs and records.
+    node : str
+        The id of the node that sent it.
+    reported_id : str
+        The client id that it reports; empty where it reports none.
     position : int
         Which of the round's replies, as they came in, this is.
     arrays : list of ndarray
         Its model, in the shapes of the global one; empty where the reply is left out.
     loss_gap : float
         Its reported optimality gap; NaN where that is missing or no finite number.
+    loss : float
+        Its reported loss under the model that it received; NaN likewise.
     num_examples : int
         As reported; 0 where that is no whole number.
     left_out : str
@@ -66,9 +72,12 @@ class ClientReply:
     """
 
     client: str
+    node: str
+    reported_id: str
     position: int
     arrays: NDArrays
     loss_gap: float
+    loss: float
     num_examples: int
     left_out: str
 
@@ -79,6 +88,7 @@ def read_replies(
     *,
     loss_gap_key: str,
     client_id_key: str,
+    loss_key: str = "loss_before",
 ) -> list[ClientReply]:
     """Decode and check all replies of a round and put them in an order that arrival has no part in."""
     read, nodes = [], set[str]()
@@ -92,9 +102,12 @@ def read_replies(
         read.append(
             ClientReply(
                 client=reply.node if reported is None else str(reported),
+                node=reply.node,
+                reported_id="" if reported is None else str(reported),
                 position=position,
                 arrays=arrays,
-                loss_gap=reported_gap(reply.metrics, loss_gap_key),
+                loss_gap=reported_number(reply.metrics, loss_gap_key),
+                loss=reported_number(reply.metrics, loss_key),
                 num_examples=reply.num_examples if isinstance(reply.num_examples, int) else 0,
                 left_out=left_out,
             )
@@ -102,8 +115,8 @@ def read_replies(
     return read
 
 
-def reported_gap(metrics: Mapping[str, Any], key: str) -> float:
-    """Return a reported optimality gap, or NaN where it is missing or no finite number.
+def reported_number(metrics: Mapping[str, Any], key: str) -> float:
+    """Return a reported metric, or NaN where it is missing or no finite number.
 
     A key is also found with hyphens in the place of underscores, as Message-API projects write it, and
     the other way round.
@@ -144,7 +157,7 @@ def _stable_order(replies: Sequence[EncodedReply], key: str, gap_key: str) -> li
         reported, reply = ids[index], replies[index]
         if reported is not None and claims[reported] == 1:
             return (False, reported, b"", "")
-        gap = reported_gap(reply.metrics, gap_key)
+        gap = reported_number(reply.metrics, gap_key)
         return (reported is None, reported or 0, _digest(reply.tensors), repr(gap))
 
     return sorted(range(len(replies)), key=place)

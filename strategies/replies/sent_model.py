@@ -64,6 +64,10 @@ class SentModel:
             and self.outside_gramian == other.outside_gramian
         )
 
+    def as_received(self, arrays: Sequence[NDArray[Any]]) -> NDArrays:
+        """Return another model of the same form as clients would read it: rounded to what is sent."""
+        return [deserialize_array(tensor) for tensor in self.serialize(arrays)]
+
     def serialize(self, arrays: Sequence[NDArray[Any]]) -> list[bytes]:
         """Serialize another model of the same form as this one was."""
         return [serialize_array(array, dtype) for array, dtype in zip(arrays, self.dtypes, strict=True)]

@@ -122,16 +122,16 @@ def test_a_study_inherits_settings_and_replaces_what_it_has_itself(tmp_path: Pat
 
 
 CELLS = {
-    "as-published": "ad64f78b",
-    "corrections": "95f49826",
-    "default-attack": "7c4fbcc4",
-    "false-reports": "061b87a8",
-    "heterogeneity": "652793ec",
-    "max-tilt": "4037a4c9",
-    "minorities": "1d9bc5e9",
-    "paper-claims": "a7fbf6b1",
-    "paper-grid": "1dc1a625",
-    "threat-matrix": "520d1de4",
+    "as-published": "175d2020",
+    "corrections": "c8a7276b",
+    "default-attack": "fa71fac6",
+    "false-reports": "7abfc74a",
+    "heterogeneity": "997dc272",
+    "max-tilt": "71419155",
+    "minorities": "7be855c2",
+    "paper-claims": "516e43e4",
+    "paper-grid": "05ea8d8d",
+    "threat-matrix": "1b85153d",
 }
 
 

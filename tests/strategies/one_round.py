@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -44,6 +44,10 @@ class Reply:
     num_examples: Any = NUM_EXAMPLES
 
 
+Train = Callable[[int, Model], Reply]
+"""What a node sends back, by its id and the model that it is sent."""
+
+
 class NamedProxy(ClientProxy):
     """A client that is only a name."""
 
@@ -76,12 +80,39 @@ class AggregateFit:
         parameters, self.metrics = self.strategy.aggregate_fit(server_round, results, [])
         return None if parameters is None else parameters_to_ndarrays(parameters)
 
+    def play(self, start: Model, nodes: Sequence[int], train: Train, server_round: int) -> Model | None:
+        """Return the next global model, where nodes answer what they are sent."""
+        asked = self.strategy.configure_fit(
+            server_round, ndarrays_to_parameters(start), self.manager(nodes)
+        )
+        results = [
+            (proxy, self.result(train(int(proxy.cid), parameters_to_ndarrays(fit.parameters))))
+            for proxy, fit in asked
+        ]
+        parameters, self.metrics = self.strategy.aggregate_fit(server_round, results, [])
+        return None if parameters is None else parameters_to_ndarrays(parameters)
+
+    def evaluated(self, start: Model, nodes: Sequence[int]) -> dict[int, Model]:
+        """Return the model that each node is to evaluate."""
+        asked = self.strategy.configure_evaluate(1, ndarrays_to_parameters(start), self.manager(nodes))
+        return {int(proxy.cid): parameters_to_ndarrays(each.parameters) for proxy, each in asked}
+
+    def branch_models(self) -> dict[int, Model]:
+        """Return the branches' models."""
+        branches = self.strategy.branch_models()
+        return {number: parameters_to_ndarrays(model) for number, model in branches.items()}
+
     def num_asked(self, start: Model, nodes: Sequence[int], server_round: int = 1) -> int:
         """Return how many of the nodes the strategy sends the model to."""
+        parameters = ndarrays_to_parameters(start)
+        return len(self.strategy.configure_fit(server_round, parameters, self.manager(nodes)))
+
+    @staticmethod
+    def manager(nodes: Sequence[int]) -> SimpleClientManager:
         manager = SimpleClientManager()
         for node in nodes:
             manager.register(NamedProxy(str(node)))
-        return len(self.strategy.configure_fit(server_round, ndarrays_to_parameters(start), manager))
+        return manager
 
     @staticmethod
     def result(reply: Reply) -> FitRes:
@@ -110,6 +141,30 @@ class AggregateTrain:
             return None
         assert list(arrays) == list(self.record(start))
         return cast(Model, arrays.to_numpy_ndarrays())
+
+    def play(self, start: Model, nodes: Sequence[int], train: Train, server_round: int) -> Model | None:
+        """Return the next global model, where nodes answer what they are sent."""
+        answers = [
+            Message(self.content(train(node, self.model_in(message))), reply_to=message)
+            for node, message in self.messages(start, nodes, server_round).items()
+        ]
+        arrays, self.metrics = self.strategy.aggregate_train(server_round, answers)
+        return None if arrays is None else cast(Model, arrays.to_numpy_ndarrays())
+
+    def evaluated(self, start: Model, nodes: Sequence[int]) -> dict[int, Model]:
+        """Return the model that each node is to evaluate."""
+        grid = cast(Grid, NodesOnly(nodes))
+        asked = self.strategy.configure_evaluate(1, self.record(start), ConfigRecord(), grid)
+        return {message.metadata.dst_node_id: self.model_in(message) for message in asked}
+
+    def branch_models(self) -> dict[int, Model]:
+        """Return the branches' models."""
+        branches = self.strategy.branch_models()
+        return {number: arrays.to_numpy_ndarrays() for number, arrays in branches.items()}
+
+    @staticmethod
+    def model_in(message: Message) -> Model:
+        return cast(Model, message.content["arrays"].to_numpy_ndarrays())  # type: ignore[union-attr]
 
     def answer(
         self, start: Model, contents: Mapping[int, RecordDict | Error], server_round: int = 1

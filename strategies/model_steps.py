@@ -1,0 +1,173 @@
+"""The steps of a round's models, where each model's clients are some of the round's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .arrays import NDArrays, is_reasonable
+from .branch_shares import Share
+from .branched_rounds import BranchedRounds
+from .diagnostics import Verdict, verdicts
+from .epsilon import epsilon_among, max_malicious
+from .flower_log import FLOWER_LOG, warn_of_missing_gaps
+from .performance_aware import PerformanceAware
+from .replies.client_replies import ClientReply
+from .replies.sent_model import SentModel
+from .server_optimizers import ServerOptimizer, State
+from .server_step import ServerStep, server_step
+from .tilt import Tilt
+
+
+class ReportedGaps:
+    """The gaps that a tilt goes by, if honest clients report any.
+
+    Parameters
+    ----------
+    loss_gap_key : str
+        Named in the warning, which is given once.
+    """
+
+    def __init__(self, loss_gap_key: str) -> None:
+        self.loss_gap_key = loss_gap_key
+        self._warned = False
+
+    def of(self, replies: Sequence[ClientReply], epsilon: float) -> list[float] | None:
+        """Return the gaps, or None where so many are missing that honest clients report none.
+
+        With the few that do report, a tilt would hand the model to whoever reports something.
+        """
+        gaps = [reply.loss_gap for reply in replies]
+        missing = int(np.isnan(gaps).sum())
+        if missing <= max_malicious(epsilon, len(replies)):
+            return gaps
+        if not self._warned:
+            self._warned = True
+            warn_of_missing_gaps(missing, len(replies), self.loss_gap_key)
+        return None
+
+
+@dataclass(frozen=True)
+class ModelStep:
+    """One model's step, and what it was made of."""
+
+    share: Share
+    step: ServerStep
+
+
+@dataclass(frozen=True)
+class Stepping:
+    """How every model's step is made; see `strategies.rounds.RobustRounds` for what is in it."""
+
+    performance: Tilt | None
+    server_learning_rate: float
+    optimizer: ServerOptimizer | None
+    block_size: int | None
+    epsilon: float
+    gaps: ReportedGaps
+
+    def step(
+        self,
+        start: NDArrays,
+        share: Share,
+        replies: Sequence[ClientReply],
+        optimizer_state: State | None,
+        outside_gramian: Collection[int],
+    ) -> ModelStep:
+        """Return one model's step.
+
+        Parameters
+        ----------
+        start : list of ndarray
+            The model that its clients were sent.
+        share : Share
+            Whose updates, and what weighs them.
+        replies : sequence of ClientReply
+            All usable ones of the round.
+        optimizer_state, outside_gramian
+            As for `server_step`.
+        """
+        members = [replies[i] for i in share.positions.tolist()]
+        epsilon = self.epsilon
+        if share.is_main:  # those who left may have been honest
+            epsilon = epsilon_among(epsilon, len(replies), len(members))
+        step = server_step(
+            start,
+            [reply.arrays for reply in members],
+            share.weighting,
+            loss_gaps=None if self.performance is None else self.gaps.of(members, epsilon),
+            performance=self._tilt(share, len(replies)),
+            block_size=self.block_size,
+            server_learning_rate=self.server_learning_rate,
+            optimizer=self.optimizer,
+            optimizer_state=optimizer_state,
+            not_in_gramian=outside_gramian,
+            epsilon=epsilon,
+        )
+        return ModelStep(share, step)
+
+    def _tilt(self, share: Share, num_clients: int) -> Tilt | None:
+        """Return the round's tilt for some of its clients."""
+        tilt, num_members = self.performance, len(share.positions)
+        if not isinstance(tilt, PerformanceAware) or num_members == num_clients:
+            return tilt
+        epsilon, preferences = tilt.epsilon, tilt.preferences
+        if share.is_main:
+            epsilon = epsilon_among(epsilon, num_clients, num_members)
+        if preferences is not None:
+            of_all = list(preferences.values() if isinstance(preferences, Mapping) else preferences)
+            preferences = [of_all[i] for i in share.positions.tolist()]
+        return replace(tilt, epsilon=epsilon, preferences=preferences)
+
+
+def steps_of_round(
+    models: BranchedRounds, stepping: Stepping, sent: SentModel, usable: Sequence[ClientReply]
+) -> list[ModelStep]:
+    """Return the steps of all models that clients trained, the main one's first."""
+    return [
+        stepping.step(
+            models.models.get(share.model, sent.arrays),
+            share,
+            usable,
+            models.optimizer_states.get(share.model),
+            sent.outside_gramian,
+        )
+        for share in models.shares(usable)
+    ]
+
+
+def take_steps(
+    models: BranchedRounds, steps: Sequence[ModelStep], sent: SentModel, stage: str
+) -> NDArrays | None:
+    """Take over all next models that are finite; return the main one, or None where it is kept."""
+    main = None
+    for share, step in ((each.share, each.step) for each in steps):
+        if not all(is_reasonable(array) for array in step.model):
+            name = "model" if share.is_main else f"model of branch {share.model}"
+            FLOWER_LOG.warning("%s: the new %s is not finite, the old one is kept", stage, name)
+            continue
+        models.optimizer_states[share.model] = step.optimizer_state
+        if share.is_main:
+            main = step.model
+        else:
+            models.models[share.model] = sent.as_received(step.model)
+    if not any(each.share.is_main for each in steps):
+        FLOWER_LOG.warning("%s: no reply can be aggregated, the model is kept", stage)
+    return main
+
+
+def verdicts_of_round(steps: Sequence[ModelStep], left_out: Mapping[int, bool]) -> list[Verdict]:
+    """Return the verdict on each of a round's usable replies, by the model that it was aggregated in.
+
+    Parameters
+    ----------
+    steps : sequence of ModelStep
+    left_out : mapping of int to bool
+        How those look who trained the main model, by position: the verdict on its visitors.
+    """
+    found = {position: Verdict(0.0, 0.0, judged) for position, judged in left_out.items()}
+    for each in steps:
+        found |= zip(each.share.positions.tolist(), verdicts(each.step.aggregation), strict=True)
+    return [found[position] for position in sorted(found)]
