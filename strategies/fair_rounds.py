@@ -155,10 +155,9 @@ class FairRounds:
         """Return what is carried from round to round, apart from the model, as named arrays."""
         if not self._state_of:
             return {}
-        clients, carried = list(self._state_of), list(self._state_of.values())
         return {
-            "clients": np.array(clients),
-            "carried": np.array(carried),
+            "clients": np.array(list(self._state_of)),
+            "carried": np.array(list(self._state_of.values())),
             "num_clients": np.array(self._num_clients),
         }
 
@@ -190,9 +189,8 @@ class FairRounds:
         if not initial.size:
             return initial
         claims = Counter(reply.client for reply in usable)
-        new = float(initial[0])
         return np.array(
-            [self._state_of.get(reply.client, new) / claims[reply.client] for reply in usable]
+            [self._state_of.get(reply.client, initial[0]) / claims[reply.client] for reply in usable]
         )
 
     def _carry_on(self, usable: Sequence[ClientReply], state: FloatArray) -> None:
