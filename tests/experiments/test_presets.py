@@ -16,16 +16,16 @@ from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
 from pawbrofl_app.settings.toml_files import read_toml
 
 RESOLVED = {
-    "as-published": "89df92a868d52ca3",
-    "digits": "762df1a876c4f0af",
-    "digits-dirichlet": "2d14bae11f52e799",
-    "digits-quick": "d01e02d3ca7ec66c",
-    "fashion-mnist": "b44ff9132757d4c8",
-    "fashion-mnist-dirichlet": "6631d1240c50b962",
-    "fashion-mnist-variable": "2f4da6341636186c",
-    "mnist": "7acc525a5da65bcb",
-    "mnist-dirichlet": "f69786b071f5d9ed",
-    "mnist-variable": "49763f5d51b547c4",
+    "as-published": "f69137116065120f",
+    "digits": "bb91b1b7daf63bb5",
+    "digits-dirichlet": "3b6a74e42fa6e615",
+    "digits-quick": "1ae3eccfd187c5ce",
+    "fashion-mnist": "71338b29e52c5cfe",
+    "fashion-mnist-dirichlet": "5393088aabfa3ba4",
+    "fashion-mnist-variable": "045b2ba60b14fa80",
+    "mnist": "ae25947dd038a8ac",
+    "mnist-dirichlet": "0192538fbaff0a82",
+    "mnist-variable": "8bac88944007a9d5",
 }
 """A digest of all settings of a run with the preset."""
 FLAT = ("as-published", "digits", "digits-dirichlet", "digits-quick", "mnist")
