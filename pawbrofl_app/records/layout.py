@@ -53,6 +53,7 @@ class ClientRow:
     truly_malicious: bool
     num_examples: int
     left_out: str
+    branch: int = 0
 
 
 @dataclass(frozen=True)

@@ -235,6 +235,7 @@ class RunWriter:
                 truly_malicious=client.client in self._malicious,
                 num_examples=client.num_examples,
                 left_out=client.left_out,
+                branch=client.branch,
             )
             for client in clients
         ]
