@@ -11,6 +11,7 @@ from typing import Any
 from flwr.common import (
     Context,
     NDArrays,
+    Parameters,
     Scalar,
     ndarrays_to_parameters,
     parameters_to_ndarrays,
@@ -22,6 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from clients.model_arrays import arrays_of, load_arrays
 from strategies import FairAveraging, PAwBRoFL
+from strategies.branch_state import MAIN
 
 from .baselines import baseline
 from .method import Method, method_of
@@ -127,6 +129,10 @@ def make_strategy(
         group: own.as_inputs(device) for group, own in group_tests(config.data.minority, test).items()
     }
     model.to(device)
+    strategy: FedAvg
+
+    def accuracies_of_groups() -> dict[str, float]:
+        return {group: accuracy(model, *own) for group, own in tests_of_groups.items()}
 
     def evaluate_round(
         server_round: int, arrays: NDArrays, _: dict[str, Scalar]
@@ -134,8 +140,12 @@ def make_strategy(
         started = time.perf_counter()
         load_arrays(model, arrays)
         result = method.evaluate(model, images, labels, evaluated_backdoor(config.threat))
-        of_groups = {group: accuracy(model, *own) for group, own in tests_of_groups.items()}
-        records.add_groups(server_round, of_groups)
+        by_model = {MAIN: accuracies_of_groups()}
+        if tests_of_groups:
+            for number, parameters in branch_models(strategy).items():
+                load_arrays(model, parameters_to_ndarrays(parameters))
+                by_model[number] = accuracies_of_groups()
+        records.add_groups(server_round, by_model)
         records.add_round(server_round, result, time.perf_counter() - started)
         return result.loss, {
             "accuracy": result.accuracy,
@@ -154,41 +164,47 @@ def make_strategy(
         "on_evaluate_config_fn": lambda server_round: {"server_round": server_round},
     }
     if method.fair is not None:
-        return FairAveraging(
+        strategy = FairAveraging(
             method.fair,
             server_learning_rate=config.server_step.server_learning_rate,
             client_id_key=CLIENT_ID_KEY,
             on_round=records.add_clients,
             **flower_options,
         )
-    if method.weighting is None:
-        return baseline(
+    elif method.weighting is None:
+        strategy = baseline(
             config.aggregation.aggregator,
             config.aggregation.epsilon,
             client_id_key=CLIENT_ID_KEY,
             on_round=records.add_clients,
             **flower_options,
         )
-    return PAwBRoFL(
-        epsilon=config.aggregation.epsilon,
-        weighting=method.weighting,
-        performance=method.performance,
-        server_learning_rate=config.server_step.server_learning_rate,
-        block_size=config.server_step.block_size or None,
-        branches=config.aggregation.branches,
-        client_id_key=CLIENT_ID_KEY,
-        on_round=records.add_clients,
-        **flower_options,
-    )
+    else:
+        strategy = PAwBRoFL(
+            epsilon=config.aggregation.epsilon,
+            weighting=method.weighting,
+            performance=method.performance,
+            server_learning_rate=config.server_step.server_learning_rate,
+            block_size=config.server_step.block_size or None,
+            branches=config.aggregation.branches,
+            client_id_key=CLIENT_ID_KEY,
+            on_round=records.add_clients,
+            **flower_options,
+        )
+    return strategy
+
+
+def branch_models(strategy: Strategy) -> dict[int, Parameters]:
+    """Return the model of each branch by its number, if there are any."""
+    return strategy.branch_models() if isinstance(strategy, PAwBRoFL) else {}
 
 
 def save_branches(config: RunConfig, records: RunWriter, strategy: Strategy) -> None:
     """Save the model of each branch, if there are any."""
-    if isinstance(strategy, PAwBRoFL):
-        for number, parameters in strategy.branch_models().items():
-            model = initial_model(config.seed, config.training.network)
-            load_arrays(model, parameters_to_ndarrays(parameters))
-            records.save_model(model, number)
+    for number, parameters in branch_models(strategy).items():
+        model = initial_model(config.seed, config.training.network)
+        load_arrays(model, parameters_to_ndarrays(parameters))
+        records.save_model(model, number)
 
 
 def finish(config: RunConfig, records: RunWriter, malicious: list[int], arrays: NDArrays) -> None:

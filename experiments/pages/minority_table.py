@@ -1,4 +1,4 @@
-"""How an honest minority fares under the plain mean and the default, with and without an attack."""
+"""How an honest minority fares under the mean, the default and branches, with and without an attack."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEASURES = {
 
 def minority_table(cells: pd.DataFrame) -> str:
     """Return means and deviations over the seeds as Markdown, a row for each way of aggregating."""
-    by = ["minority", "attack", "aggregator"]
+    by = ["minority", "attack", "aggregator", "branches"]
     rows = []
     for names, part in cells.sort_values(by, key=_order, kind="stable").groupby(by, sort=False):
         row = dict(zip(by, names, strict=True))

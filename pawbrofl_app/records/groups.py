@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import pandas as pd
 
+from strategies.branch_state import MAIN
 from strategies.diagnostics import ClientDiagnostics
 
 from ..tasks.minorities import MAJORITY, MINORITY
@@ -24,7 +26,8 @@ class GroupRow:
     group : str
         "majority" or "minority".
     accuracy : float
-        Of the global model, on test images of the group's own kind.
+        On test images of the group's own kind; the mean over its clients that trained, each under the
+        model of the branch that it was a member of. Without branches that is the global model.
     worst_accuracy : float
         On their own data, over the worst 10% of the group's clients; NaN where none evaluated.
     weight : float
@@ -61,7 +64,7 @@ class Groups:
     def rows(
         self,
         server_round: int,
-        accuracies: Mapping[str, float],
+        accuracies: Mapping[int, Mapping[str, float]],
         trained: Sequence[ClientDiagnostics],
         evaluated: Mapping[str, float],
     ) -> list[GroupRow]:
@@ -70,8 +73,8 @@ class Groups:
         Parameters
         ----------
         server_round : int
-        accuracies : mapping of str to float
-            The global model's, by group.
+        accuracies : mapping of int to mapping of str to float
+            Of each model, by the number of its branch (0 for the global one), on each group's images.
         trained : sequence of ClientDiagnostics
             Those whose replies arrived in the round.
         evaluated : mapping of str to float
@@ -85,7 +88,7 @@ class Groups:
                 GroupRow(
                     round=server_round,
                     group=group,
-                    accuracy=accuracies[group],
+                    accuracy=_under_own_model(group, accuracies, own),
                     worst_accuracy=Fairness.of(
                         accuracy_of_members, accuracy_of_members
                     ).worst_honest_accuracy,
@@ -98,7 +101,7 @@ class Groups:
 
 @dataclass(frozen=True)
 class GroupMeasures:
-    """What the groups come to: accuracies of the final model, weight and judgement over all rounds.
+    """What the groups come to: accuracies of the final models, weight and judgement over all rounds.
 
     All are NaN where the run has no minority; those of a column of `GroupRow` where it is.
     """
@@ -142,6 +145,16 @@ class GroupMeasures:
             f"{own}; {value[f'{group}_weight']:.4f} of the final weights, judged malicious "
             f"{value[f'{group}_judged_malicious']:.2f}, over all rounds"
         )
+
+
+def _under_own_model(
+    group: str, accuracies: Mapping[int, Mapping[str, float]], clients: Sequence[ClientDiagnostics]
+) -> float:
+    branches = [client.branch if client.branch in accuracies else MAIN for client in clients] or [MAIN]
+    counts = Counter(branches)
+    if len(counts) == 1:
+        return accuracies[branches[0]][group]
+    return sum(accuracies[branch][group] * count for branch, count in counts.items()) / len(branches)
 
 
 def _share(part: float, whole: float) -> float:

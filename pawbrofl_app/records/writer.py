@@ -169,10 +169,11 @@ class RunWriter:
         rows = [EvaluationRow(server_round, one, one.client in self._malicious) for one in evaluations]
         self._append(layout.EVALUATIONS, rows)
 
-    def add_groups(self, server_round: int, accuracies: Mapping[str, float]) -> None:
-        """Add one row for each group, given the global model's accuracy on images of its kind.
+    def add_groups(self, server_round: int, accuracies: Mapping[int, Mapping[str, float]]) -> None:
+        """Add one row for each group, given each model's accuracies on images of the groups' kinds.
 
-        After the round's clients and their evaluations; nothing where there is no minority.
+        After the round's clients and their evaluations; nothing where there is no minority. Models go by
+        the number of their branch, 0 for the global one.
         """
         is_round = self._diagnostics.server_round == server_round
         trained = self._diagnostics.clients if is_round else ()

@@ -128,7 +128,7 @@ CELLS = {
     "false-reports": "7abfc74a",
     "heterogeneity": "997dc272",
     "max-tilt": "71419155",
-    "minorities": "7be855c2",
+    "minorities": "86036c39",
     "paper-claims": "516e43e4",
     "paper-grid": "05ea8d8d",
     "threat-matrix": "1b85153d",

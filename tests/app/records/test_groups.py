@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ from pawbrofl_app.records.writer import RunWriter
 from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.evaluation import Evaluation
 from pawbrofl_app.tasks.minorities import MAJORITY, MINORITY
+from strategies.branch_state import MAIN
 from strategies.diagnostics import ClientDiagnostics, RoundDiagnostics
 
 ATTACKER, MEMBER = "0", "1"
+EVEN = dict.fromkeys("01234", 0.2)
 
 
 def clients(weights: dict[str, float]) -> tuple[ClientDiagnostics, ...]:
@@ -45,7 +48,7 @@ def config(tmp_path: Path, defaults: dict[str, Any]) -> RunConfig:
 def records(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunWriter]:
     monkeypatch.setattr(RunConfig, "minority_clients", (int(MEMBER),))
     records = open_records(config, [int(ATTACKER)])
-    records.add_groups(0, {MAJORITY: 0.1, MINORITY: 0.1})
+    records.add_groups(0, {MAIN: {MAJORITY: 0.1, MINORITY: 0.1}})
     records.add_round(0, Evaluation(0.1, 2.3, 0.0), 0.5)
     for server_round in (1, 2, 3):
         weights = {ATTACKER: 0.2, MEMBER: 0.0, "2": 0.3, "3": 0.3, "4": 0.2}
@@ -56,7 +59,7 @@ def records(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunW
                 for name, accuracy in ((ATTACKER, 0.0), (MEMBER, 0.3), ("2", 0.9), ("3", 0.8))
             ]
             records.add_evaluations(3, evaluations, 0.0)
-        records.add_groups(server_round, {MAJORITY: 0.3 * server_round, MINORITY: 0.1})
+        records.add_groups(server_round, {MAIN: {MAJORITY: 0.3 * server_round, MINORITY: 0.1}})
         records.add_round(server_round, Evaluation(0.4, 1.0, 0.02), 0.5)
     yield records
     records.close()
@@ -81,6 +84,19 @@ def test_each_group_has_a_row_a_round(records: RunWriter) -> None:
     assert math.isnan(rows.loc[(MINORITY, 2), "worst_accuracy"])
     assert rows.loc[(MAJORITY, 3), "worst_accuracy"] == 0.8
     assert rows.loc[(MINORITY, 3), "worst_accuracy"] == 0.3
+
+
+def test_a_group_is_scored_under_the_models_that_its_clients_are_given(records: RunWriter) -> None:
+    members = (replace(one, branch=1 if one.client == MEMBER else MAIN) for one in clients(EVEN))
+    records.add_clients(RoundDiagnostics(4, tuple(members), 1.0, 0.5))
+    records.add_groups(4, {MAIN: {MAJORITY: 0.9, MINORITY: 0.1}, 1: {MAJORITY: 0.2, MINORITY: 0.8}})
+    rows = records.groups.set_index(["round", "group"])["accuracy"]
+    assert rows[4].to_dict() == {MAJORITY: 0.9, MINORITY: 0.8}
+    shared = (replace(one, branch=1 if one.client in "23" else MAIN) for one in clients(EVEN))
+    records.add_clients(RoundDiagnostics(5, tuple(shared), 1.0, 0.5))
+    records.add_groups(5, {MAIN: {MAJORITY: 0.9, MINORITY: 0.1}, 1: {MAJORITY: 0.3, MINORITY: 0.8}})
+    rows = records.groups.set_index(["round", "group"])["accuracy"]
+    assert rows[5].to_dict() == {MAJORITY: pytest.approx((0.9 + 2 * 0.3) / 3), MINORITY: 0.1}
 
 
 def test_the_summary_has_a_line_a_group(records: RunWriter, config: RunConfig) -> None:
@@ -126,7 +142,7 @@ def test_the_groups_are_drawn(records: RunWriter) -> None:
 def test_rows_after_a_checkpoint_are_taken_back(records: RunWriter) -> None:
     lengths = records.lengths
     assert lengths is not None
-    records.add_groups(4, {MAJORITY: 0.3, MINORITY: 0.1})
+    records.add_groups(4, {MAIN: {MAJORITY: 0.3, MINORITY: 0.1}})
     assert len(records.run.groups) == 10
     records.cut_back(lengths)
     assert records.run.groups["round"].max() == 3
