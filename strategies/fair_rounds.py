@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,9 @@ from .diagnostics import ClientDiagnostics, OnRound, RoundDiagnostics
 from .fair_step import FairStep, fair_step
 from .fairness.fair_weighting import FairWeighting
 from .flower_log import FLOWER_LOG
-from .replies.client_replies import ClientReply, EncodedReply, read_replies, reported_number
+from .replies.client_replies import ClientReply, EncodedReply, read_replies
 from .replies.sent_model import SentModel
+from .reported_metrics import check_options_of_flower
 
 
 class FairRounds:
@@ -48,6 +49,9 @@ class FairRounds:
         For an argument out of its range; the message names it.
     """
 
+    fractions: ClassVar[tuple[str, ...]]
+    metrics_functions: ClassVar[dict[str, Callable[[], Any]]]
+
     def __init__(
         self,
         weighting: FairWeighting,
@@ -60,6 +64,7 @@ class FairRounds:
         **flower_options: Any,
     ) -> None:
         super().__init__(**flower_options)
+        check_options_of_flower(self, self.fractions, self.metrics_functions)
         positive = 0 < server_learning_rate < math.inf
         require(positive, "server_learning_rate", "above 0", server_learning_rate)
         self.weighting = weighting
@@ -124,14 +129,10 @@ class FairRounds:
             self._sent.arrays,
             loss_gap_key=self.loss_gap_key,
             client_id_key=self.client_id_key,
+            loss_key=self.loss_key,
         )
         usable = [reply for reply in read if not reply.left_out]
-        step = None
-        if usable:
-            losses = [
-                reported_number(replies[reply.position].metrics, self.loss_key) for reply in usable
-            ]
-            step = self._step(self._sent, usable, losses, stage)
+        step = self._step(self._sent, usable, stage) if usable else None
         diagnostics = RoundDiagnostics(
             server_round=server_round,
             clients=tuple(_diagnosed(read, () if step is None else step.shares)),
@@ -169,17 +170,15 @@ class FairRounds:
             str(client): float(value) for client, value in zip(clients, carried, strict=True)
         }
 
-    def _step(
-        self, sent: SentModel, usable: Sequence[ClientReply], losses: Sequence[float], stage: str
-    ) -> FairStep:
+    def _step(self, sent: SentModel, usable: Sequence[ClientReply], stage: str) -> FairStep:
         if self.weighting.uses_losses:
-            self._warn_of_losses(usable, losses, stage)
+            self._warn_of_losses(usable, stage)
         return fair_step(
             sent.arrays,
             [reply.arrays for reply in usable],
             self.weighting,
             self._carried(usable),
-            np.array(losses),
+            np.array([reply.loss for reply in usable]),
             self.server_learning_rate,
         )
 
@@ -201,12 +200,8 @@ class FairRounds:
         for reply, value in zip(usable, state, strict=True):
             self._state_of[reply.client] += float(value)
 
-    def _warn_of_losses(
-        self, usable: Sequence[ClientReply], losses: Sequence[float], stage: str
-    ) -> None:
-        missing = [
-            reply.client for reply, loss in zip(usable, losses, strict=True) if not math.isfinite(loss)
-        ]
+    def _warn_of_losses(self, usable: Sequence[ClientReply], stage: str) -> None:
+        missing = [reply.client for reply in usable if not math.isfinite(reply.loss)]
         if missing and len(missing) < len(usable):
             FLOWER_LOG.warning(
                 "%s: no weight for clients %s, which report no metric `%s` that is a finite number",

@@ -123,10 +123,9 @@ class PAwBRoFL(RobustRounds, FedAvg):
 
     def _in_branches(self, messages: Sequence[Message], numbers: Sequence[int]) -> list[Message]:
         """Return messages with the models of these branches in the place of the global one."""
+        models = self.branch_models() if any(numbers) else {}
         contents = {
-            number: RecordDict(
-                {**messages[0].content, self.arrayrecord_key: self.branch_models()[number]}
-            )
+            number: RecordDict({**messages[0].content, self.arrayrecord_key: models[number]})
             for number in set(numbers) - {MAIN}
         }
         return [

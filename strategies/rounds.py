@@ -78,8 +78,8 @@ class RobustRounds:
     """
 
     # Names of Flower's options that hold fractions, and metrics functions with their empty result.
-    fractions: ClassVar[tuple[str, ...]] = ()
-    metrics_functions: ClassVar[dict[str, Callable[[], Any]]] = {}
+    fractions: ClassVar[tuple[str, ...]]
+    metrics_functions: ClassVar[dict[str, Callable[[], Any]]]
 
     def __init__(
         self,

@@ -1,0 +1,78 @@
+"""What this project's strategies for ``aggregate_fit`` projects have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from flwr.common import EvaluateRes, FitIns, FitRes, Parameters, Scalar
+from flwr.server.client_manager import ClientManager
+from flwr.server.client_proxy import ClientProxy
+from flwr.server.strategy import FedAvg
+
+from .replies.client_replies import EncodedReply
+from .reported_metrics import finite_evaluations
+
+A_DAY = 86400
+
+
+class FitStrategy(FedAvg):
+    """Hands a round's replies to `finish_round`, and makes parameters of what it returns."""
+
+    fractions: ClassVar[tuple[str, ...]] = ("fraction_fit", "fraction_evaluate")
+    metrics_functions: ClassVar[dict[str, Callable[[], Any]]] = {
+        "fit_metrics_aggregation_fn": dict,
+        "evaluate_metrics_aggregation_fn": dict,
+    }
+    _tensor_type = ""
+
+    @abstractmethod
+    def finish_round(
+        self, server_round: int, replies: Sequence[EncodedReply], *, stage: str
+    ) -> tuple[list[bytes] | None, list[int]]:
+        """Return the next global model, or None where it is kept, and which replies were aggregated."""
+
+    def configure_fit(
+        self, server_round: int, parameters: Parameters, client_manager: ClientManager
+    ) -> list[tuple[ClientProxy, FitIns]]:
+        """Wait for enough clients, and sample those that train."""
+        # FedAvg counts the clients before it waits for them, so a first round could start with few.
+        # Asking for their number makes Flower's manager look for clients now, not only in five seconds.
+        client_manager.num_available()
+        client_manager.wait_for(self.min_available_clients, timeout=A_DAY)
+        instructions = super().configure_fit(server_round, parameters, client_manager)
+        self._tensor_type = parameters.tensor_type
+        return instructions
+
+    def aggregate_fit(
+        self,
+        server_round: int,
+        results: list[tuple[ClientProxy, FitRes]],
+        failures: list[tuple[ClientProxy, FitRes] | BaseException],
+    ) -> tuple[Parameters | None, dict[str, Scalar]]:
+        """Aggregate the clients' models into the next global model.
+
+        Returns None for the parameters, which keeps the global model, where no reply can be used.
+        """
+        if not results or (failures and not self.accept_failures):
+            return None, {}
+        replies = [
+            EncodedReply(str(proxy.cid), fit.parameters.tensors, fit.metrics, fit.num_examples)
+            for proxy, fit in results
+        ]
+        tensors, aggregated = self.finish_round(server_round, replies, stage="aggregate_fit")
+        metrics: dict[str, Scalar] = {}
+        if self.fit_metrics_aggregation_fn is not None and aggregated:
+            fits = [results[position][1] for position in aggregated]
+            metrics = self.fit_metrics_aggregation_fn([(fit.num_examples, fit.metrics) for fit in fits])
+        return (None if tensors is None else Parameters(tensors, self._tensor_type)), metrics
+
+    def aggregate_evaluate(
+        self,
+        server_round: int,
+        results: list[tuple[ClientProxy, EvaluateRes]],
+        failures: list[tuple[ClientProxy, EvaluateRes] | BaseException],
+    ) -> tuple[float | None, dict[str, Scalar]]:
+        """Average the clients' losses as FedAvg does, without those that are no finite numbers."""
+        return super().aggregate_evaluate(server_round, finite_evaluations(results), failures)
