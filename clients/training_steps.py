@@ -6,8 +6,10 @@ than their work. A graph launches all of them at once.
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -169,9 +171,10 @@ class _ReplayedStep:
             self._run_beside()
             return
         if self._graph is None:
-            self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):
+            graph = torch.cuda.CUDAGraph()
+            with _nothing_collected(), torch.cuda.graph(graph):
                 self._step()  # is recorded, not computed
+            self._graph = graph
         self._graph.replay()
 
     def _run_beside(self) -> None:
@@ -181,3 +184,20 @@ class _ReplayedStep:
         with torch.cuda.stream(stream):
             self._step()
         torch.cuda.current_stream().wait_stream(stream)
+
+
+@contextlib.contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Within the block the garbage collector rests; what it would free is freed before.
+
+    A graph that is freed while another is captured ends that capture with an error. A graph whose step
+    refers to its owner is freed by the collector alone, at a time that nobody chooses.
+    """
+    gc.collect()
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()

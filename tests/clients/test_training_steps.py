@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -118,6 +121,76 @@ def test_a_cuda_graph_takes_the_same_steps() -> None:
     graph.unload(other)
     for ours, theirs in zip(one.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no GPU")
+def test_a_capture_survives_the_graphs_that_were_dropped_before() -> None:
+    """A round of clients under Ray failed by this: each larger client replaces the captured steps."""
+    device, cache = torch.device("cuda"), ReplayCache()
+    threshold = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        for size in (40, 44, 48, 52):
+            inputs, labels = (tensor.to(device) for tensor in samples(size))
+            one, other = new_model().to(device), new_model().to(device)
+            StepByStep(one, 4, 0.1).run(inputs, labels)
+            replay = cache.going_on_from(other, 4, 0.1, inputs, labels)
+            replay.run(inputs, labels)
+            replay.unload(other)
+            for ours, theirs in zip(one.parameters(), other.parameters(), strict=True):
+                torch.testing.assert_close(ours, theirs)
+    finally:
+        gc.set_threshold(*threshold)
+
+
+class CaptureOnTheCpu:
+    """What `torch.cuda` offers for graphs, where there is no GPU; a capture can fail."""
+
+    def __init__(self) -> None:
+        self.collected_while_capturing: list[bool] = []
+        self.fails = False
+        self.captured = 0
+
+    def replay(self) -> None:
+        assert self.captured, "a graph was replayed that never was captured"
+
+    @contextlib.contextmanager
+    def capture(self, _: object) -> Iterator[None]:
+        self.collected_while_capturing.append(gc.isenabled())
+        yield
+        if self.fails:
+            raise RuntimeError("out of memory")
+        self.captured += 1
+
+
+@pytest.fixture
+def capture(monkeypatch: pytest.MonkeyPatch) -> CaptureOnTheCpu:
+    capture = CaptureOnTheCpu()
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: capture)
+    monkeypatch.setattr(torch.cuda, "graph", capture.capture)
+    monkeypatch.setattr(training_steps._ReplayedStep, "_run_beside", lambda step: step._step())
+    return capture
+
+
+def test_the_collector_rests_while_a_step_is_captured(capture: CaptureOnTheCpu) -> None:
+    step = replayed(lambda: None, torch.device("cuda"))
+    for _ in range(EAGER_STEPS + 2):
+        step()
+    assert capture.collected_while_capturing == [False]
+    assert gc.isenabled()
+
+
+def test_a_capture_that_failed_is_tried_again(capture: CaptureOnTheCpu) -> None:
+    step = replayed(lambda: None, torch.device("cuda"))
+    for _ in range(EAGER_STEPS):
+        step()
+    capture.fails = True
+    with pytest.raises(RuntimeError, match="out of memory"):
+        step()
+    assert gc.isenabled()
+    capture.fails = False
+    step()
+    assert capture.captured == 1
 
 
 def test_training_imports_no_compiler() -> None:
