@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 RECORDED_VERSIONS = ("flwr", "numpy", "pandas", "ray", "scipy", "torch", "torchvision")
 
 
 def versions() -> dict[str, str]:
-    """Return those that are installed, by name."""
-    return {"python": platform.python_version()} | {name: version(name) for name in RECORDED_VERSIONS}
+    """Return those that are installed, by name: a run in process, for one, needs no Ray."""
+    found = {"python": platform.python_version()}
+    for name in RECORDED_VERSIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
