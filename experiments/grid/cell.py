@@ -71,10 +71,13 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """What varies, legibly, and a digest of all settings: changed settings are another cell."""
+        """What varies, legibly, and a digest of all settings that are off their defaults.
+
+        So a setting that is new, with a default that changes nothing, leaves every cell its name.
+        """
         defaults = run_module(self.run).EXTRA_SETTINGS if self.run else {}
         changed = {name: value for name, value in self.extra.items() if value != defaults[name]}
-        described = json.dumps(self.config.as_settings() | changed, sort_keys=True)
+        described = json.dumps(self.config.off_default | changed, sort_keys=True)
         digest = hashlib.blake2b(described.encode(), digest_size=4).hexdigest()
         parts = [
             value if isinstance(value, str) else f"{name}={str(value).lower()}"

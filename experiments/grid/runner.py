@@ -21,7 +21,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Literal
 
-from pawbrofl_app.records.resumption import check_resumable
+from pawbrofl_app.records.resumption import check_resumable, differing_settings
 from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
 
@@ -56,8 +56,12 @@ class CellFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether the cell has run to its end."""
-        return self.run.is_finished
+        """Whether the cell has run to its end, with what are its settings now.
+
+        A cell's name tells what is off the defaults, its records tell whether those were others then.
+        """
+        run = self.run
+        return run.is_finished and not differing_settings(self.cell.config, run.settings)
 
     @property
     def failed(self) -> bool:

@@ -33,26 +33,29 @@ class StudyProgress(Progress):
             disable=not console.is_terminal,
         )
         self._num_cells = len(folders)
-        self._to_run = [folder for folder in folders if not folder.finished]
-        rounds = sum(folder.cell.config.federation.num_rounds for folder in self._to_run)
-        self._cells = self.add_task("cells", total=len(self._to_run))
-        self._rounds = self.add_task("rounds", total=rounds)
+        self._waiting = [folder for folder in folders if not folder.finished]
+        self._num_to_run, self._num_rounds = len(self._waiting), _rounds_left(self._waiting)
+        self._cells = self.add_task("cells", total=self._num_to_run)
+        self._rounds = self.add_task("rounds", total=self._num_rounds)
 
     def start(self) -> None:
         """Show the bars, and say how many cells were finished before."""
         super().start()
-        if len(self._to_run) < self._num_cells:
-            before = self._num_cells - len(self._to_run)
+        before = self._num_cells - self._num_to_run
+        if before:
             self.console.print(f"{before} of {self._num_cells} cells were finished before")
 
     def look(self, ended: CellFolder | None) -> None:
         """Move the bars, and say which cell ended how."""
-        left = sum(not folder.finished for folder in self._to_run)
-        self.update(self._cells, completed=len(self._to_run) - left)
-        rounds = sum(folder.run.rounds_done for folder in self._to_run)
-        self.update(self._rounds, completed=rounds)
+        self._waiting = [folder for folder in self._waiting if not folder.finished]
+        self.update(self._cells, completed=self._num_to_run - len(self._waiting))
+        self.update(self._rounds, completed=self._num_rounds - _rounds_left(self._waiting))
         if ended is not None:
-            outcome = "finished" if ended.finished else "FAILED"
-            count = f"{self._num_cells - left}/{self._num_cells}"
+            outcome = "FAILED" if ended in self._waiting else "finished"
+            count = f"{self._num_cells - len(self._waiting)}/{self._num_cells}"
             self.console.print(f"{count} {outcome} {ended.cell.name}", highlight=False, soft_wrap=True)
             self.console.file.flush()  # a log that somebody follows
+
+
+def _rounds_left(folders: Sequence[CellFolder]) -> int:
+    return sum(folder.cell.config.federation.num_rounds - folder.run.rounds_done for folder in folders)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from ..settings.run_config import SECTIONS, InvalidSetting, RunConfig
+from collections.abc import Mapping
+from typing import Any
+
+from ..settings.run_config import SECTIONS, SETTINGS, InvalidSetting, RunConfig
+from . import layout
 from .atomic_files import part_of
 from .folder_lock import LOCK
-from .layout import SETTINGS
 from .run_folder import RunFolder, UnreadableRun
 
 MAY_DIFFER = frozenset(name.replace("_", "-") for name in SECTIONS["rounds"] | SECTIONS["results"])
@@ -28,7 +31,7 @@ def check_resumable(config: RunConfig) -> None:
         )
     run = RunFolder(given)
     if not run.is_run:
-        killed_before_it_began = {LOCK, part_of(run.path / SETTINGS).name}
+        killed_before_it_began = {LOCK, part_of(run.path / layout.SETTINGS).name}
         if run.path.is_dir() and {path.name for path in run.path.iterdir()} <= killed_before_it_began:
             return
         raise InvalidSetting(f"results-dir {given!r} is not the folder of a run")
@@ -36,9 +39,20 @@ def check_resumable(config: RunConfig) -> None:
         recorded = run.settings
     except UnreadableRun as problem:
         raise InvalidSetting(str(problem)) from problem
+    for name, (then, now) in differing_settings(config, recorded).items():
+        raise InvalidSetting(f"{name} must be {then!r} as in the run to resume, got {now!r}")
+
+
+def differing_settings(config: RunConfig, recorded: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return what would be computed otherwise than in a run that began with the recorded settings.
+
+    Returns
+    -------
+    dict
+        By the setting's name, its recorded value and that of ``config``; None for one that there is no
+        more. A setting that is newer than the record was at its default there.
+    """
     now = config.as_settings()
-    for name in sorted((set(now) | set(recorded)) - MAY_DIFFER):
-        if now.get(name) != recorded.get(name):
-            raise InvalidSetting(
-                f"{name} must be {recorded.get(name)!r} as in the run to resume, got {now.get(name)!r}"
-            )
+    then = {name: SETTINGS[name].default for name in now} | dict(recorded)
+    names = sorted((set(now) | set(then)) - MAY_DIFFER)
+    return {name: (then[name], now.get(name)) for name in names if then[name] != now.get(name)}

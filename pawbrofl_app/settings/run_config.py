@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 from collections.abc import Mapping
 from typing import Any, Self
@@ -97,10 +96,16 @@ class RunConfig:
 
     def as_settings(self) -> dict[str, Value]:
         """Return the settings under their names in the run config."""
-        flat: dict[str, Value] = {}
-        for name, value in dataclasses.asdict(self).items():
-            flat |= value if isinstance(value, dict) else {name: value}
-        return {name.replace("_", "-"): value for name, value in flat.items()}
+        return {
+            name: getattr(getattr(self, section) if section else self, field)
+            for name, (section, field) in _PLACES.items()
+        }
+
+    @property
+    def off_default(self) -> dict[str, Value]:
+        """The settings that are not at their defaults, under their names in the run config."""
+        settings = self.as_settings().items()
+        return {name: value for name, value in settings if value != SETTINGS[name].default}
 
     @property
     def num_malicious(self) -> int:

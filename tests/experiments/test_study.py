@@ -6,9 +6,13 @@ import hashlib
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 from experiments.__main__ import main
+from experiments.grid.runner import folders_of
 from experiments.grid.study import InvalidStudy, Study, names
+from pawbrofl_app.records.layout import SETTINGS, SUMMARY
+from pawbrofl_app.settings import run_config
 
 GRID = """
 title = "t"
@@ -48,6 +52,34 @@ def test_cells_have_distinct_legible_names_that_settings_decide(tmp_path: Path) 
     assert names_before == [cell.name for cell in study(tmp_path, GRID).cells]
     longer = study(tmp_path, GRID.replace("num-rounds = 3", "num-rounds = 4"))
     assert not set(names_before) & {cell.name for cell in longer.cells}
+
+
+def test_a_setting_that_is_new_renames_no_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_it = [cell.name for cell in Study.load("default-attack").cells]
+    cells = Study.load("default-attack").cells
+    assert "max-tilt" in cells[0].config.as_settings()
+    places = {name: place for name, place in run_config._PLACES.items() if name != "max-tilt"}
+    monkeypatch.setattr(run_config, "_PLACES", places)
+    assert "max-tilt" not in cells[0].config.as_settings(), "as it was before there was one"
+    assert [cell.name for cell in cells] == with_it
+
+
+def test_a_cell_is_finished_as_it_would_run_now(tmp_path: Path) -> None:
+    """Its name is the same where a default has changed since, and where a setting is new."""
+    (folder,) = folders_of(study(tmp_path, "[settings]\nmu = 0.5"), tmp_path)
+    settings = folder.cell.config.as_settings()
+    folder.path.mkdir(parents=True)
+    (folder.path / SUMMARY).touch()
+    for recorded, finished in (
+        (settings, True),
+        (settings | {"max-tilt": 3.0}, False),
+        (settings | {"figures": True, "results-dir": "elsewhere"}, True),
+        ({name: value for name, value in settings.items() if name != "max-tilt"}, True),
+        ({name: value for name, value in settings.items() if name != "mu"}, False),
+        (settings | {"no-longer": 1}, False),
+    ):
+        (folder.path / SETTINGS).write_text(tomli_w.dumps(recorded))
+        assert folder.finished == finished
 
 
 @pytest.mark.parametrize("name", names())
@@ -122,16 +154,16 @@ def test_a_study_inherits_settings_and_replaces_what_it_has_itself(tmp_path: Pat
 
 
 CELLS = {
-    "as-published": "175d2020",
-    "corrections": "c8a7276b",
-    "default-attack": "fa71fac6",
-    "false-reports": "7abfc74a",
-    "heterogeneity": "997dc272",
-    "max-tilt": "71419155",
-    "minorities": "86036c39",
-    "paper-claims": "516e43e4",
-    "paper-grid": "05ea8d8d",
-    "threat-matrix": "1b85153d",
+    "as-published": "615a4854",
+    "corrections": "9f635a4a",
+    "default-attack": "03ba50de",
+    "false-reports": "728990e5",
+    "heterogeneity": "68eb0532",
+    "max-tilt": "0b8e4511",
+    "minorities": "c8d68327",
+    "paper-claims": "8999af0b",
+    "paper-grid": "b129951c",
+    "threat-matrix": "c339b1ef",
 }
 
 
@@ -143,5 +175,5 @@ def names_digest(name: str) -> str:
 
 @pytest.mark.parametrize("name", names())
 def test_finished_cells_stay_finished(name: str) -> None:
-    """A cell's name holds a digest of all its settings: another name is another run, to be done anew."""
+    """A cell's name holds a digest of what is off its default: another name is a run to be done anew."""
     assert names_digest(name) == CELLS[name]

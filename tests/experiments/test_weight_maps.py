@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import tomli_w
 from matplotlib.colors import same_color
 from matplotlib.image import imread
 from matplotlib.patches import Rectangle
@@ -18,7 +19,7 @@ from matplotlib.patches import Rectangle
 from experiments.grid.cell import Cell
 from experiments.grid.runner import CellFolder
 from experiments.grid.weight_maps import draw_weight_maps, weight_maps
-from pawbrofl_app.records.layout import CLIENTS, SUMMARY, ClientRow
+from pawbrofl_app.records.layout import CLIENTS, SETTINGS, SUMMARY, ClientRow
 from pawbrofl_app.records.run_figures import MALICIOUS_COLOUR
 from pawbrofl_app.settings.run_config import RunConfig
 
@@ -55,6 +56,7 @@ def cell(
         for client in range(NUM_CLIENTS)
     ]
     (made.path / CLIENTS.file).write_text(CLIENTS.to_csv(rows, header=True))
+    (made.path / SETTINGS).write_text(tomli_w.dumps(made.cell.config.as_settings()))
     (made.path / SUMMARY).touch()
     return made
 

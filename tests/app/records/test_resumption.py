@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 
 from pawbrofl_app.records.atomic_files import part_of
-from pawbrofl_app.records.layout import ClientEvaluation
+from pawbrofl_app.records.layout import SETTINGS, ClientEvaluation
 from pawbrofl_app.records.opening import open_records
 from pawbrofl_app.records.resumption import MAY_DIFFER, check_resumable
 from pawbrofl_app.records.writer import RunWriter
@@ -65,6 +66,18 @@ def test_a_resumed_run_has_the_recorded_settings(
     with pytest.raises(InvalidSetting, match=message):
         resumed(config, **{name: value})
     assert {path: path.read_bytes() for path in records.run.path.iterdir()} == before
+
+
+def test_a_run_that_is_older_than_a_setting_had_it_at_its_default(
+    records: RunWriter, config: RunConfig
+) -> None:
+    records.close()
+    recorded = records.run.settings
+    del recorded["max-tilt"]
+    (records.run.path / SETTINGS).write_text(tomli_w.dumps(recorded))
+    with pytest.raises(InvalidSetting, match=r"max-tilt must be 2\.0 as in the run to resume, got 3\.0"):
+        resumed(config, **{"max-tilt": 3.0})
+    resumed(config).close()
 
 
 def test_a_run_that_still_goes_on_is_not_resumed(records: RunWriter, config: RunConfig) -> None:
