@@ -25,6 +25,9 @@ from .tilt import Tilt
 from .updates import ClientUpdates, Updates
 from .weightings import RECOMMENDED, Weighting, weighting_named
 
+TOLERANCE = 1e-6
+"""How far robust weights may be from the sum one."""
+
 
 @dataclass(frozen=True)
 class Aggregation:
@@ -76,8 +79,8 @@ def aggregate(
     Raises
     ------
     ValueError
-        For updates of differing shapes, a wrong number of gaps, a block size below 1, or where no
-        update is finite.
+        For updates of differing shapes, a wrong number of gaps, a block size below 1, where no update
+        is finite, or where the weighting returns anything but weights.
     """
     rows = ClientUpdates(updates)
     m = rows.num_clients
@@ -97,7 +100,7 @@ def aggregate(
     robust_weights, weights = np.zeros(m), np.zeros(m)
     for block in rows.blocks(block_size):
         gramian = gramian_of(rows, block) if single is None else single[0]
-        q = weighting(gramian.shifted)
+        q = _checked(weighting(gramian.shifted), weighting, len(usable))
         final = q
         if performance is not None and gaps is not None:
             final = norm_matched(gramian, q, performance(q, gaps[usable], usable))
@@ -106,6 +109,15 @@ def aggregate(
         robust_weights[usable] += share * q
         weights[usable] += share * final
     return Aggregation(rows.in_their_form(mean), robust_weights, weights)
+
+
+def _checked(q: FloatArray, weighting: Weighting, num_updates: int) -> FloatArray:
+    """Return robust weights, which may come from somebody else's weighting, if they are such."""
+    is_one = np.shape(q) == (num_updates,) and np.all(q >= 0) and abs(np.sum(q) - 1) <= TOLERANCE
+    allowed = f"{num_updates} non-negative numbers with the sum one"
+    shown = np.array2string(np.asarray(q), threshold=6)
+    require(bool(is_one), f"the robust weights of {weighting!r}", allowed, shown)
+    return q
 
 
 def norm_matched(gramian: Gramian, q: FloatArray, tilted: FloatArray) -> FloatArray:

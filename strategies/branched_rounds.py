@@ -22,6 +22,7 @@ from .branches import NO_GROUP, Branching, Judgement, judged, sent, settled
 from .checks import require
 from .diagnostics import BranchDiagnostics
 from .epsilon import Epsilon
+from .flower_log import FLOWER_LOG
 from .gramian import whole_gramian
 from .node_identity import NodeIdentity
 from .replies.client_replies import ClientReply
@@ -121,7 +122,11 @@ class BranchedRounds:
             return {}, BranchDiagnostics()
         nodes = [reply.node for reply in usable]
         models = self._trained(nodes)
-        judgement = self._judgement(main, usable, models)
+        try:
+            judgement = self._judgement(main, usable, models)
+        except Exception:  # noqa: BLE001  # as for steps: clients decide what is computed with
+            FLOWER_LOG.error("judging who is left out failed, branches stay as they are", exc_info=True)
+            return {}, BranchDiagnostics()
         losses = np.array([reply.loss for reply in usable], dtype=np.float64)
         # Ties between groups are broken by name, and nodes' ids are drawn anew in every federation.
         places = {node: f"#{place:09d}" for place, node in enumerate(nodes)}

@@ -51,10 +51,11 @@ class ReportedGaps:
 
 @dataclass(frozen=True)
 class ModelStep:
-    """One model's step, and what it was made of."""
+    """One model's step, and what it was made of; where its aggregation raised, no step, and why."""
 
     share: Share
-    step: ServerStep
+    step: ServerStep | None
+    problem: Exception | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Stepping:
         replies: Sequence[ClientReply],
         optimizer_state: State | None,
         outside_gramian: Collection[int],
-    ) -> ModelStep:
+    ) -> ServerStep:
         """Return one model's step.
 
         Parameters
@@ -93,7 +94,7 @@ class Stepping:
         epsilon = self.epsilon
         if share.is_main:  # those who left may have been honest
             epsilon = epsilon_among(epsilon, len(replies), len(members))
-        step = server_step(
+        return server_step(
             start,
             [reply.arrays for reply in members],
             share.weighting,
@@ -106,7 +107,6 @@ class Stepping:
             not_in_gramian=outside_gramian,
             epsilon=epsilon,
         )
-        return ModelStep(share, step)
 
     def _tilt(self, share: Share, num_clients: int) -> Tilt | None:
         """Return the round's tilt for some of its clients."""
@@ -126,16 +126,17 @@ def steps_of_round(
     models: BranchedRounds, stepping: Stepping, sent: SentModel, usable: Sequence[ClientReply]
 ) -> list[ModelStep]:
     """Return the steps of all models that clients trained, the main one's first."""
-    return [
-        stepping.step(
-            models.models.get(share.model, sent.arrays),
-            share,
-            usable,
-            models.optimizer_states.get(share.model),
-            sent.outside_gramian,
-        )
-        for share in models.shares(usable)
-    ]
+    steps = []
+    for share in models.shares(usable):
+        start = models.models.get(share.model, sent.arrays)
+        state = models.optimizer_states.get(share.model)
+        try:
+            step = stepping.step(start, share, usable, state, sent.outside_gramian)
+            steps.append(ModelStep(share, step))
+        # Clients decide what is computed with, so whatever it leads to must not end the training.
+        except Exception as problem:  # noqa: BLE001
+            steps.append(ModelStep(share, None, problem))
+    return steps
 
 
 def take_steps(
@@ -143,9 +144,14 @@ def take_steps(
 ) -> NDArrays | None:
     """Take over all next models that are finite; return the main one, or None where it is kept."""
     main = None
-    for share, step in ((each.share, each.step) for each in steps):
+    for each in steps:
+        share, step = each.share, each.step
+        name = "model" if share.is_main else f"model of branch {share.model}"
+        if step is None:
+            told = "%s: aggregating the updates failed, the old %s is kept"
+            FLOWER_LOG.error(told, stage, name, exc_info=each.problem)
+            continue
         if not all(is_reasonable(array) for array in step.model):
-            name = "model" if share.is_main else f"model of branch {share.model}"
             FLOWER_LOG.warning("%s: the new %s is not finite, the old one is kept", stage, name)
             continue
         models.optimizer_states[share.model] = step.optimizer_state
@@ -158,16 +164,24 @@ def take_steps(
     return main
 
 
-def verdicts_of_round(steps: Sequence[ModelStep], left_out: Mapping[int, bool]) -> list[Verdict]:
+def verdicts_of_round(
+    num_usable: int, steps: Sequence[ModelStep], left_out: Mapping[int, bool]
+) -> list[Verdict]:
     """Return the verdict on each of a round's usable replies, by the model that it was aggregated in.
+
+    Nobody is judged where judging failed.
 
     Parameters
     ----------
+    num_usable : int
     steps : sequence of ModelStep
     left_out : mapping of int to bool
         How those look who trained the main model, by position: the verdict on its visitors.
     """
-    found = {position: Verdict(0.0, 0.0, judged) for position, judged in left_out.items()}
+    found = [Verdict(0.0, 0.0, left_out.get(position, False)) for position in range(num_usable)]
     for each in steps:
-        found |= zip(each.share.positions.tolist(), verdicts(each.step.aggregation), strict=True)
-    return [found[position] for position in sorted(found)]
+        if each.step is not None:
+            of_step = verdicts(each.step.aggregation)
+            for position, verdict in zip(each.share.positions.tolist(), of_step, strict=True):
+                found[position] = verdict
+    return found

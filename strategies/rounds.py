@@ -206,7 +206,7 @@ class RobustRounds:
         left_out, changes = self._models.settle(server_round, sent, usable)
         diagnostics = RoundDiagnostics(
             server_round=server_round,
-            clients=diagnose(read, verdicts_of_round(steps, left_out), homes),
+            clients=diagnose(read, verdicts_of_round(len(usable), steps, left_out), homes),
             training_seconds=received_at - sent.sent_at,
             aggregation_seconds=time.perf_counter() - received_at,
             branches=changes,

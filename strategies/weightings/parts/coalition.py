@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays import FloatArray
-from .spectrum import centred
+from .spectrum import centred, largest_eigenpairs
 
 DIRECTIONS = 6
 """So many of the updates' main directions, both ways, are starts of the search."""
@@ -125,13 +125,11 @@ def leaning(around_mean: FloatArray, q: FloatArray) -> float:
 
 def _starts(around: FloatArray, q: FloatArray) -> Iterator[FloatArray]:
     """Yield projections: on what q left out, then on the main directions."""
-    from scipy.linalg import eigh
-
     m = len(q)
     difference = 1 / m - q
     yield around @ difference - np.diag(around) * difference
     number = min(DIRECTIONS, m - 1)
-    _, directions = eigh(centred(around, np.full(m, 1 / m)), subset_by_index=(m - number, m - 1))
+    _, directions = largest_eigenpairs(centred(around, np.full(m, 1 / m)), number)
     for j in range(number - 1, -1, -1):
         yield directions[:, j]
         yield -directions[:, j]

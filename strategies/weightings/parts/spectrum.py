@@ -76,8 +76,7 @@ def top_eigenpair(matrix: FloatArray, start: FloatArray | None = None) -> tuple[
     By LAPACK below `ITERATIVE_FROM` rows. Above, by Lanczos iterations to full precision from the
     start, or else from the column of the largest diagonal entry.
     """
-    from scipy.linalg import eigh  # half of the library's import time, not needed before a round
-    from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+    from scipy.sparse.linalg import ArpackError, eigsh
 
     m = len(matrix)
     if m >= ITERATIVE_FROM and matrix.any():
@@ -87,7 +86,28 @@ def top_eigenpair(matrix: FloatArray, start: FloatArray | None = None) -> tuple[
         try:
             values, vectors = eigsh(matrix, k=1, which="LA", v0=guess, maxiter=50 * m)
             return float(values[0]), vectors[:, 0]
-        except ArpackNoConvergence:
+        except ArpackError:
             pass  # LAPACK takes longer, but always gets there
-    values, vectors = eigh(matrix, subset_by_index=(m - 1, m - 1))
+    values, vectors = largest_eigenpairs(matrix, 1)
     return float(values[0]), vectors[:, 0]
+
+
+def largest_eigenpairs(matrix: FloatArray, number: int) -> tuple[FloatArray, FloatArray]:
+    """Return the largest eigenvalues of a symmetric matrix, ascending, and their eigenvectors.
+
+    Where many eigenvalues are the same, as of updates at right angles to each other, LAPACK's solver for
+    some of them may find fewer without a word. Then all are computed, at several times the cost.
+    """
+    from scipy.linalg import (
+        LinAlgError,
+        eigh,
+    )  # half of the library's import time, no use before a round
+
+    m = len(matrix)
+    try:
+        values, vectors = eigh(matrix, subset_by_index=(m - number, m - 1))
+    except LinAlgError:
+        values = np.empty(0)
+    if len(values) < number:
+        values, vectors = np.linalg.eigh(matrix)
+    return values[-number:], vectors[:, -number:]

@@ -12,7 +12,8 @@ from flwr.common import Code, EvaluateRes, Status
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from strategies import Mean
+from strategies import WEIGHTINGS, Mean, Weighting, aggregate
+from strategies.arrays import FloatArray
 from strategies.replies.client_replies import reported_number
 from strategies.replies.serialized_arrays import (
     BFLOAT16,
@@ -20,6 +21,7 @@ from strategies.replies.serialized_arrays import (
     deserialize_expected,
     serialize_array,
 )
+from strategies.weightings import weighting_named
 
 from ..one_round import BOTH_APIS, AggregateFit, NamedProxy, Reply
 from ..test_pawbrofl_strategy import START, honest_replies
@@ -228,3 +230,54 @@ def test_a_hostile_evaluation_does_not_end_an_aggregate_fit_run_either() -> None
     hostile = [result(math.nan, 5), result(1.0, 0), result(9.0, -3), result(math.inf, 1)]
     assert strategy.aggregate_evaluate(1, [result(1.0, 5), *hostile], [])[0] == 1.0
     assert strategy.aggregate_evaluate(1, hostile, []) == (None, {})
+
+
+@pytest.mark.parametrize("method", WEIGHTINGS)
+@pytest.mark.parametrize("api", BOTH_APIS)
+def test_updates_at_right_angles_end_no_run(api: Any, method: str) -> None:
+    """One-hot updates where honest ones are zero: many eigenvalues are the same."""
+    start = [np.zeros(400, dtype=np.float32)]
+    random = np.random.default_rng(0)
+    honest = [np.r_[np.zeros(200), random.normal(size=200)].astype(np.float32) for _ in range(80)]
+    one_hot = [np.eye(1, 400, k, dtype=np.float32)[0] for k in range(20)]
+    replies = [Reply(node, [model]) for node, model in enumerate([*one_hot, *honest])]
+    assert api(weighting=weighting_named(method, epsilon=0.2)).run(start, replies) is not None
+
+
+class Careless(Weighting):
+    """Returns what it was made with."""
+
+    def __init__(self, weights: Any) -> None:
+        self.weights = weights
+
+    def __call__(self, gramian: FloatArray) -> FloatArray:
+        if isinstance(self.weights, Exception):
+            raise self.weights
+        return np.asarray(self.weights)
+
+
+NO_WEIGHTS: list[Any] = [
+    np.full(10, np.nan),
+    np.full(10, 0.2),
+    np.r_[-0.1, 1.1, np.zeros(8)],
+    np.full(9, 1 / 9),
+    IndexError("index 5 is out of bounds"),
+]
+
+
+@pytest.mark.parametrize("branches", [0, 2])
+@pytest.mark.parametrize("api", BOTH_APIS)
+@pytest.mark.parametrize("weights", NO_WEIGHTS, ids=repr)
+def test_the_model_is_kept_where_aggregating_fails(
+    api: Any, weights: Any, branches: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    way = api(weighting=Careless(weights), branches=branches)
+    assert way.run(START, honest_replies()) is None
+    assert "aggregating the updates failed, the old model is kept" in caplog.text
+    assert not any(client.judged_malicious for client in way.rounds[0].clients), "nobody was judged"
+
+
+@pytest.mark.parametrize("weights", NO_WEIGHTS[:4], ids=repr)
+def test_a_weighting_that_returns_no_weights_is_named(weights: Any) -> None:
+    with pytest.raises(ValueError, match=r"robust weights of .*Careless.* must be 10 non-negative"):
+        aggregate(np.eye(10), Careless(weights))
