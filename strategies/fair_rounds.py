@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import FloatArray, is_reasonable
-from .checks import require
-from .diagnostics import ClientDiagnostics, OnRound, RoundDiagnostics
+from .branch_state import MAIN
+from .diagnostics import ClientDiagnostics, OnRound, Verdict, diagnose
 from .fair_step import FairStep, fair_step
 from .fairness.fair_weighting import FairWeighting
 from .flower_log import FLOWER_LOG
-from .replies.client_replies import ClientReply, EncodedReply, read_replies
+from .replies.client_replies import ClientReply, EncodedReply
 from .replies.sent_model import SentModel
-from .reported_metrics import check_options_of_flower
+from .training_rounds import TrainingRounds
 
 
-class FairRounds:
+class FairRounds(TrainingRounds):
     """Aggregation by a `FairWeighting`, round by round; hostile replies end no round.
 
     Parameters
@@ -49,9 +49,6 @@ class FairRounds:
         For an argument out of its range; the message names it.
     """
 
-    fractions: ClassVar[tuple[str, ...]]
-    metrics_functions: ClassVar[dict[str, Callable[[], Any]]]
-
     def __init__(
         self,
         weighting: FairWeighting,
@@ -63,17 +60,15 @@ class FairRounds:
         on_round: OnRound | None = None,
         **flower_options: Any,
     ) -> None:
-        super().__init__(**flower_options)
-        check_options_of_flower(self, self.fractions, self.metrics_functions)
-        positive = 0 < server_learning_rate < math.inf
-        require(positive, "server_learning_rate", "above 0", server_learning_rate)
+        super().__init__(
+            server_learning_rate=server_learning_rate,
+            loss_gap_key=loss_gap_key,
+            loss_key=loss_key,
+            client_id_key=client_id_key,
+            on_round=on_round,
+            **flower_options,
+        )
         self.weighting = weighting
-        self.server_learning_rate = server_learning_rate
-        self.loss_key = loss_key
-        self.loss_gap_key = loss_gap_key
-        self.client_id_key = client_id_key
-        self.on_round = on_round
-        self._sent: SentModel | None = None
         self._num_clients = 0
         self._state_of: dict[str, float] = {}
         self._warned_of_losses = False
@@ -103,54 +98,19 @@ class FairRounds:
     def finish_round(
         self, server_round: int, replies: Sequence[EncodedReply], *, stage: str
     ) -> tuple[list[bytes] | None, list[int]]:
-        """Make the next global model of the clients' replies.
-
-        Parameters
-        ----------
-        server_round : int
-            Number of the round, from 1.
-        replies : sequence of EncodedReply
-            At least one, in any order.
-        stage : str
-            What log lines begin with, such as ``aggregate_fit``.
-
-        Returns
-        -------
-        tensors : list of bytes, or None
-            The next global model, serialized; None where the present one is kept.
-        aggregated : list of int
-            Which of the replies, as they came in, were aggregated; in ascending order.
-        """
-        if self._sent is None:
-            raise RuntimeError(f"{stage} was called before the model was sent")
-        received_at = time.perf_counter()
-        read = read_replies(
-            replies,
-            self._sent.arrays,
-            loss_gap_key=self.loss_gap_key,
-            client_id_key=self.client_id_key,
-            loss_key=self.loss_key,
-        )
-        usable = [reply for reply in read if not reply.left_out]
-        step = self._step(self._sent, usable, stage) if usable else None
-        diagnostics = RoundDiagnostics(
-            server_round=server_round,
-            clients=tuple(_diagnosed(read, () if step is None else step.shares)),
-            training_seconds=received_at - self._sent.sent_at,
-            aggregation_seconds=time.perf_counter() - received_at,
-        )
-        self._log(diagnostics, stage)
-        if self.on_round is not None:
-            self.on_round(diagnostics)
-        aggregated = sorted(reply.position for reply in usable)
+        """Make the next global model of the clients' replies; see `TrainingRounds`."""
+        received = self._receive(replies, stage)
+        usable = received.usable
+        step = self._step(received.sent, usable, stage) if usable else None
+        self._tell(server_round, received, _diagnosed(received.read, step), stage=stage)
         if step is None:
             FLOWER_LOG.warning("%s: no reply can be aggregated, the model is kept", stage)
-            return None, aggregated
+            return received.finished(None)
         if not all(is_reasonable(array) for array in step.model):
             FLOWER_LOG.warning("%s: the new model is not finite, the old one is kept", stage)
-            return None, aggregated
+            return received.finished(None)
         self._carry_on(usable, step.state)
-        return self._sent.serialize(step.model), aggregated
+        return received.finished(step.model)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what is carried from round to round, apart from the model, as named arrays."""
@@ -219,28 +179,10 @@ class FairRounds:
                 self.loss_key,
             )
 
-    def _log(self, diagnostics: RoundDiagnostics, stage: str) -> None:
-        left_out = [client for client in diagnostics.clients if client.left_out]
-        for client in left_out:
-            FLOWER_LOG.warning("%s: left out client %s: %s", stage, client.client, client.left_out)
-        FLOWER_LOG.info(
-            "%s: aggregated %s updates in %.2f s",
-            stage,
-            len(diagnostics.clients) - len(left_out),
-            diagnostics.aggregation_seconds,
-        )
 
-
-def _diagnosed(read: Sequence[ClientReply], shares: Iterable[float]) -> Iterable[ClientDiagnostics]:
+def _diagnosed(read: Sequence[ClientReply], step: FairStep | None) -> tuple[ClientDiagnostics, ...]:
     """Say of each reply what became of it: nobody is judged, but for what could not be read."""
-    share_of = iter(shares)
-    for reply in read:
-        yield ClientDiagnostics(
-            client=reply.client,
-            robust_weight=math.nan,
-            weight=0.0 if reply.left_out else float(next(share_of)),
-            loss_gap=reply.loss_gap,
-            judged_malicious=bool(reply.left_out),
-            num_examples=reply.num_examples,
-            left_out=reply.left_out,
-        )
+    shares = () if step is None else step.shares
+    verdicts = [Verdict(math.nan, float(share), judged_malicious=False) for share in shares]
+    told = diagnose(read, verdicts, [MAIN] * len(read))
+    return tuple(replace(client, robust_weight=math.nan) for client in told)

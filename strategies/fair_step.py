@@ -11,7 +11,7 @@ from .aggregation import Aggregation
 from .arrays import FloatArray, NDArrays, difference, is_floating
 from .fairness.fair_weighting import FairWeighting
 from .gramian import gramian_of, weighted_sum
-from .server_step import most_agreed_on
+from .server_step import next_model
 from .updates import ClientUpdates
 
 
@@ -77,16 +77,8 @@ def fair_step(
     weighted_sum(rows, whole, weights, step, np.float64)
     total = float(weights.sum())
     shares = weights / total if total > 0 else np.zeros(m)
-    model = list(global_model)
-    start = 0
-    with np.errstate(over="ignore"):  # the caller checks that the model is finite
-        for k in floating:
-            array = global_model[k]
-            moved = array - server_learning_rate * step[start : start + array.size].reshape(array.shape)
-            model[k] = np.asarray(moved).astype(array.dtype)
-            start += array.size
+    ends = np.cumsum([global_model[k].size for k in floating])
+    moves = dict(zip(floating, np.split(step, ends[:-1]), strict=True))
     agreement = Aggregation(step, shares, shares)
-    for k in sorted(set(range(len(model))) - set(floating)):
-        sent = [client[k].astype(global_model[k].dtype) for client in client_models]
-        model[k] = most_agreed_on(sent, agreement)
+    model = next_model(global_model, client_models, agreement, moves, server_learning_rate)
     return FairStep(model, shares, state)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from flwr.common import EvaluateRes, FitIns, FitRes, Parameters, Scalar
@@ -13,11 +12,12 @@ from flwr.server.strategy import FedAvg
 
 from .replies.client_replies import EncodedReply
 from .reported_metrics import finite_evaluations
+from .training_rounds import TrainingRounds
 
 A_DAY = 86400
 
 
-class FitStrategy(FedAvg):
+class FitStrategy(TrainingRounds, FedAvg):
     """Hands a round's replies to `finish_round`, and makes parameters of what it returns."""
 
     fractions: ClassVar[tuple[str, ...]] = ("fraction_fit", "fraction_evaluate")
@@ -26,12 +26,6 @@ class FitStrategy(FedAvg):
         "evaluate_metrics_aggregation_fn": dict,
     }
     _tensor_type = ""
-
-    @abstractmethod
-    def finish_round(
-        self, server_round: int, replies: Sequence[EncodedReply], *, stage: str
-    ) -> tuple[list[bytes] | None, list[int]]:
-        """Return the next global model, or None where it is kept, and which replies were aggregated."""
 
     def configure_fit(
         self, server_round: int, parameters: Parameters, client_manager: ClientManager

@@ -45,17 +45,8 @@ class RoundLog:
 
         Whoever begins to be left out by the weighting again and again is named once, in a warning.
         """
-        for client in diagnostics.clients:
-            if client.left_out:
-                FLOWER_LOG.warning("%s: left out client %s: %s", stage, client.client, client.left_out)
         suspects = [client.client for client in diagnostics.clients if client.judged_malicious]
-        FLOWER_LOG.info(
-            "%s: aggregated %s updates in %.2f s; judged malicious: %s",
-            stage,
-            sum(not client.left_out for client in diagnostics.clients),
-            diagnostics.aggregation_seconds,
-            ", ".join(suspects) or "none",
-        )
+        log_aggregation(diagnostics, stage, f"; judged malicious: {', '.join(suspects) or 'none'}")
         before = repeatedly_left_out(self._streaks)
         self._streaks = after_round(self._streaks, diagnostics.server_round, diagnostics.clients)
         known = {one.client for one in before}
@@ -63,6 +54,20 @@ class RoundLog:
         for line in in_words(begun):
             FLOWER_LOG.warning("%s: left out again and again: %s; %s", stage, line, EITHER)
         log_branches(diagnostics.branches, stage)
+
+
+def log_aggregation(diagnostics: RoundDiagnostics, stage: str, judgement: str = "") -> None:
+    """Log whose reply was left out and why, and how long aggregating the others took."""
+    left_out = [client for client in diagnostics.clients if client.left_out]
+    for client in left_out:
+        FLOWER_LOG.warning("%s: left out client %s: %s", stage, client.client, client.left_out)
+    FLOWER_LOG.info(
+        "%s: aggregated %s updates in %.2f s%s",
+        stage,
+        len(diagnostics.clients) - len(left_out),
+        diagnostics.aggregation_seconds,
+        judgement,
+    )
 
 
 def log_branches(branches: BranchDiagnostics, stage: str) -> None:

@@ -8,12 +8,10 @@ between Flower's two APIs: how a model is sent, and what a reply is made of.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .branched_rounds import BranchedRounds, branching_of
@@ -24,18 +22,18 @@ from .epsilon import Epsilon, check_epsilon_or_auto
 from .flower_log import RoundLog, log_settings
 from .model_steps import ReportedGaps, Stepping, steps_of_round, take_steps, verdicts_of_round
 from .performance_aware import PerformanceAware
-from .replies.client_replies import ClientReply, EncodedReply, read_replies
+from .replies.client_replies import ClientReply, EncodedReply
 from .replies.sent_model import SentModel
-from .reported_metrics import check_options_of_flower
 from .server_optimizers import ServerOptimizer
 from .tilt import Tilt
+from .training_rounds import TrainingRounds
 from .weightings import RECOMMENDED, Weighting, weighting_named
 
 RECOMMENDED_TILT = PerformanceAware()
 """The default tilt; a strategy with another epsilon bounds the reports accordingly."""
 
 
-class RobustRounds:
+class RobustRounds(TrainingRounds):
     """Performance-aware Byzantine-robust aggregation, round by round.
 
     Parameters
@@ -77,10 +75,6 @@ class RobustRounds:
         For an argument out of its range; the message names it.
     """
 
-    # Names of Flower's options that hold fractions, and metrics functions with their empty result.
-    fractions: ClassVar[tuple[str, ...]]
-    metrics_functions: ClassVar[dict[str, Callable[[], Any]]]
-
     def __init__(
         self,
         *,
@@ -98,11 +92,15 @@ class RobustRounds:
         on_round: OnRound | None = None,
         **flower_options: Any,
     ) -> None:
-        super().__init__(**flower_options)
-        check_options_of_flower(self, self.fractions, self.metrics_functions)
+        super().__init__(
+            server_learning_rate=server_learning_rate,
+            loss_gap_key=loss_gap_key,
+            loss_key=loss_key,
+            client_id_key=client_id_key,
+            on_round=on_round,
+            **flower_options,
+        )
         check_epsilon_or_auto(epsilon)
-        positive = 0 < server_learning_rate < np.inf
-        require(positive, "server_learning_rate", "above 0", server_learning_rate)
         require(block_size is None or block_size >= 1, "block_size", "at least 1", block_size)
         self._known_epsilon = RECOMMENDED_TILT.epsilon if epsilon == "auto" else epsilon
         if performance is RECOMMENDED_TILT:
@@ -110,17 +108,11 @@ class RobustRounds:
         self.epsilon = epsilon
         self.weighting = weighting or weighting_named(RECOMMENDED, epsilon=epsilon)
         self.performance = performance
-        self.server_learning_rate = server_learning_rate
         self.server_optimizer = server_optimizer
         self.block_size = block_size
         outside = [not_in_gramian] if isinstance(not_in_gramian, str) else not_in_gramian
         self.not_in_gramian = tuple(outside)
         self.branching = branching_of(branches)
-        self.loss_gap_key = loss_gap_key
-        self.loss_key = loss_key
-        self.client_id_key = client_id_key
-        self.on_round = on_round
-        self._sent: SentModel | None = None
         self._gaps = ReportedGaps(loss_gap_key)
         self._models = BranchedRounds(self.branching, self.weighting, epsilon)
         self._round_log = RoundLog()
@@ -169,55 +161,18 @@ class RobustRounds:
     def finish_round(
         self, server_round: int, replies: Sequence[EncodedReply], *, stage: str
     ) -> tuple[list[bytes] | None, list[int]]:
-        """Make the next global model of the clients' replies.
-
-        Whatever they hold, the result is a finite model or none; what is wrong with one is logged.
-
-        Parameters
-        ----------
-        server_round : int
-            Number of the round, from 1.
-        replies : sequence of EncodedReply
-            At least one, in any order.
-        stage : str
-            What log lines begin with, such as ``aggregate_fit``.
-
-        Returns
-        -------
-        tensors : list of bytes, or None
-            The next global model, serialized; None where the present one is kept.
-        aggregated : list of int
-            Which of the replies, as they came in, were aggregated; in ascending order.
-        """
-        if self._sent is None:
-            raise RuntimeError(f"{stage} was called before the model was sent")
-        received_at, sent = time.perf_counter(), self._sent
-        read = read_replies(
-            replies,
-            sent.arrays,
-            loss_gap_key=self.loss_gap_key,
-            client_id_key=self.client_id_key,
-            loss_key=self.loss_key,
-        )
-        usable = [reply for reply in read if not reply.left_out]
+        """Make the next global model of the clients' replies; see `TrainingRounds`."""
+        received = self._receive(replies, stage)
+        read, usable, sent = received.read, received.usable, received.sent
         self._models.introduce({reply.node: reply.reported_id for reply in reversed(read)})
         homes = [self._models.home(reply.node) for reply in read]
         steps = steps_of_round(self._models, self._stepping(server_round, usable), sent, usable)
         left_out, changes = self._models.settle(server_round, sent, usable)
-        diagnostics = RoundDiagnostics(
-            server_round=server_round,
-            clients=diagnose(read, verdicts_of_round(len(usable), steps, left_out), homes),
-            training_seconds=received_at - sent.sent_at,
-            aggregation_seconds=time.perf_counter() - received_at,
-            branches=changes,
-        )
-        self._round_log.write(diagnostics, stage)
-        if self.on_round is not None:
-            self.on_round(diagnostics)
-        aggregated = sorted(reply.position for reply in usable)
+        clients = diagnose(read, verdicts_of_round(len(usable), steps, left_out), homes)
+        self._tell(server_round, received, clients, changes, stage=stage)
         main = take_steps(self._models, steps, sent, stage)
         self._models.advance(sent.arrays if main is None else sent.as_received(main))
-        return None if main is None else sent.serialize(main), aggregated
+        return received.finished(main)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what is carried from round to round, apart from the global model, as named arrays."""
@@ -226,6 +181,9 @@ class RobustRounds:
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state` returned, before the first round is sent."""
         self._models.restore(state)
+
+    def _log(self, diagnostics: RoundDiagnostics, stage: str) -> None:
+        self._round_log.write(diagnostics, stage)
 
     def _stepping(self, server_round: int, usable: Sequence[ClientReply]) -> Stepping:
         names = [reply.client for reply in usable]

@@ -9,7 +9,7 @@ integers or bool (such as BatchNorm's counters) are taken as they are from whom 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .aggregation import Aggregation, aggregate
-from .arrays import NDArrays, difference, is_floating
+from .arrays import FloatArray, NDArrays, difference, is_floating
 from .server_optimizers import ServerOptimizer, State
 from .tilt import Tilt
 from .weightings import Weighting
@@ -84,23 +84,49 @@ def server_step(
     direction = [np.asarray(update, dtype=np.float64) for update in aggregation.mean]
     if optimizer is not None:
         direction, optimizer_state = optimizer.direction(direction, optimizer_state)
-    model = list(global_model)
-    with np.errstate(over="ignore"):  # the caller checks that the model is finite
-        for k, step in zip(inside, direction, strict=True):
-            moved = np.asarray(global_model[k] - server_learning_rate * step)
-            model[k] = moved.astype(global_model[k].dtype)
-    for k in sorted(set(range(len(model))) - set(inside)):
-        dtype = global_model[k].dtype
-        if k in floating:
-            sent = [client[k] for client in client_models]
-            model[k] = winsorized_mean(sent, aggregation.weights, epsilon).astype(dtype)
-        else:
-            sent = [client[k].astype(dtype) for client in client_models]
-            model[k] = most_agreed_on(sent, aggregation)
+    moves = dict(zip(inside, direction, strict=True))
+    model = next_model(global_model, client_models, aggregation, moves, server_learning_rate)
+    for k in sorted(set(floating) - set(inside)):
+        sent = [client[k] for client in client_models]
+        mean = winsorized_mean(sent, aggregation.weights, epsilon)
+        model[k] = mean.astype(global_model[k].dtype)
     return ServerStep(model, aggregation, optimizer_state)
 
 
-def most_agreed_on(arrays: Sequence[NDArray[Any]], aggregation: Aggregation) -> NDArray[Any]:
+def next_model(
+    global_model: NDArrays,
+    client_models: Sequence[NDArrays],
+    aggregation: Aggregation,
+    moves: Mapping[int, FloatArray],
+    server_learning_rate: float,
+) -> NDArrays:
+    """Return the global model with some arrays moved, and those of integers or bool agreed on.
+
+    Parameters
+    ----------
+    global_model : list of ndarray
+    client_models : sequence of lists of ndarray
+        In its shapes.
+    aggregation : Aggregation
+        Whose weights decide what most agree on.
+    moves : mapping of int to ndarray
+        By position in the model, what is subtracted times the learning rate, flat or in its shape.
+    server_learning_rate : float
+    """
+    model = list(global_model)
+    with np.errstate(over="ignore"):  # the caller checks that the model is finite
+        for k, step in moves.items():
+            array = global_model[k]
+            moved = np.asarray(array - server_learning_rate * step.reshape(array.shape))
+            model[k] = moved.astype(array.dtype)
+    for k, array in enumerate(global_model):
+        if not is_floating(array):
+            sent = [client[k].astype(array.dtype) for client in client_models]
+            model[k] = _most_agreed_on(sent, aggregation)
+    return model
+
+
+def _most_agreed_on(arrays: Sequence[NDArray[Any]], aggregation: Aggregation) -> NDArray[Any]:
     """Return the array that clients of the largest robust weight sent alike, bit for bit.
 
     Where no two are alike, or there is a tie, it is that of the client of largest final weight.
