@@ -80,5 +80,5 @@ def fair_step(
     ends = np.cumsum([global_model[k].size for k in floating])
     moves = dict(zip(floating, np.split(step, ends[:-1]), strict=True))
     agreement = Aggregation(step, shares, shares)
-    model = next_model(global_model, client_models, agreement, moves, server_learning_rate)
+    model = next_model(global_model, client_models, agreement, moves, server_learning_rate, 0)
     return FairStep(model, shares, state)

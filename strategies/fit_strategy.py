@@ -9,6 +9,7 @@ from flwr.common import EvaluateRes, FitIns, FitRes, Parameters, Scalar
 from flwr.server.client_manager import ClientManager
 from flwr.server.client_proxy import ClientProxy
 from flwr.server.strategy import FedAvg
+from flwr.server.strategy.aggregate import weighted_loss_avg
 
 from .replies.client_replies import EncodedReply
 from .reported_metrics import finite_evaluations
@@ -55,11 +56,12 @@ class FitStrategy(TrainingRounds, FedAvg):
             EncodedReply(str(proxy.cid), fit.parameters.tensors, fit.metrics, fit.num_examples)
             for proxy, fit in results
         ]
-        tensors, aggregated = self.finish_round(server_round, replies, stage="aggregate_fit")
+        tensors, _ = self.finish_round(server_round, replies, stage="aggregate_fit")
         metrics: dict[str, Scalar] = {}
-        if self.fit_metrics_aggregation_fn is not None and aggregated:
-            fits = [results[position][1] for position in aggregated]
-            metrics = self.fit_metrics_aggregation_fn([(fit.num_examples, fit.metrics) for fit in fits])
+        if self.fit_metrics_aggregation_fn is not None:
+            metrics = self.fit_metrics_aggregation_fn(
+                [(fit.num_examples, fit.metrics) for _, fit in results]
+            )
         return (None if tensors is None else Parameters(tensors, self._tensor_type)), metrics
 
     def aggregate_evaluate(
@@ -69,4 +71,12 @@ class FitStrategy(TrainingRounds, FedAvg):
         failures: list[tuple[ClientProxy, EvaluateRes] | BaseException],
     ) -> tuple[float | None, dict[str, Scalar]]:
         """Average the clients' losses as FedAvg does, without those that are no finite numbers."""
-        return super().aggregate_evaluate(server_round, finite_evaluations(results), failures)
+        if not results or (failures and not self.accept_failures):
+            return None, {}
+        usable = [(result.num_examples, result.loss) for _, result in finite_evaluations(results)]
+        metrics: dict[str, Scalar] = {}
+        if self.evaluate_metrics_aggregation_fn is not None:
+            metrics = self.evaluate_metrics_aggregation_fn(
+                [(result.num_examples, result.metrics) for _, result in results]
+            )
+        return (weighted_loss_avg(usable) if usable else None), metrics

@@ -12,6 +12,15 @@ from .repeatedly_left_out import EITHER, Streaks, after_round, in_words, repeate
 
 FLOWER_LOG = logging.getLogger("flwr")
 
+LONGEST_TEXT = 200
+
+
+def one_line(text: str) -> str:
+    """Return a client's text in one line of printable characters, cut off where it is long."""
+    line = "".join(c if c.isprintable() else " " for c in text[: 2 * LONGEST_TEXT])
+    line = " ".join(line.split())
+    return line if len(line) <= LONGEST_TEXT else f"{line[:LONGEST_TEXT]}..."
+
 
 def log_settings(settings: Mapping[str, Any]) -> None:
     """Log the settings that decide how updates are aggregated, in the form of Flower's own."""

@@ -11,15 +11,28 @@ from typing import Any, ClassVar
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
-from flwr.serverapp.strategy.strategy_utils import sample_nodes
+from flwr.serverapp.strategy.strategy_utils import aggregate_metricrecords, sample_nodes
 
 from .branch_state import MAIN
-from .flower_log import FLOWER_LOG
+from .flower_log import FLOWER_LOG, one_line
 from .replies.client_replies import EncodedReply
 from .reported_metrics import averageable
 from .rounds import RobustRounds
 
 NUMPY = "numpy.ndarray"
+
+
+def _with_content(replies: Iterable[Message], stage: str) -> list[Message]:
+    """Return the replies that are not errors, of which the log has the clients' words in a line each."""
+    received = list(replies)
+    valid = [reply for reply in received if not reply.has_error()]
+    failed = len(received) - len(valid)
+    FLOWER_LOG.info("%s: Received %s results and %s failures", stage, len(valid), failed)
+    for reply in received:
+        if reply.has_error():
+            node, words = reply.metadata.src_node_id, one_line(str(reply.error.reason))
+            FLOWER_LOG.info("\t> Received error in reply from node %s: %s", node, words)
+    return valid
 
 
 class PAwBRoFL(RobustRounds, FedAvg):
@@ -96,23 +109,23 @@ class PAwBRoFL(RobustRounds, FedAvg):
 
         Returns None for the arrays, which keeps the global model, where no reply can be used.
         """
-        valid, _ = self._check_and_log_replies(replies, is_train=True, validate=False)
+        valid = _with_content(replies, "aggregate_train")
         if not valid:
             return None, None
         tensors, aggregated = self.finish_round(
             server_round, [self._encoded(reply) for reply in valid], stage="aggregate_train"
         )
-        contents = [valid[position].content for position in aggregated]
-        metrics = self._average("aggregate_train", self.train_metrics_aggr_fn, contents)
+        contents = [reply.content for reply in valid]
+        metrics = self._average("aggregate_train", self.train_metrics_aggr_fn, contents, aggregated)
         if tensors is None:
             return None, metrics
         return self._record(tensors), metrics
 
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
         """Average the clients' metrics as FedAvg does, without replies that do not fit the others."""
-        valid, _ = self._check_and_log_replies(replies, is_train=False, validate=False)
-        contents = [reply.content for reply in valid]
-        return self._average("aggregate_evaluate", self.evaluate_metrics_aggr_fn, contents)
+        contents = [reply.content for reply in _with_content(replies, "aggregate_evaluate")]
+        everyone = range(len(contents))
+        return self._average("aggregate_evaluate", self.evaluate_metrics_aggr_fn, contents, everyone)
 
     def _record(self, tensors: Sequence[bytes]) -> ArrayRecord:
         arrays = {
@@ -138,8 +151,8 @@ class PAwBRoFL(RobustRounds, FedAvg):
     def _encoded(self, reply: Message) -> EncodedReply:
         content = reply.content
         metrics: dict[str, Any] = {}
-        for record in content.metric_records.values():
-            metrics = {**record, **metrics}
+        for record in reversed(list(content.metric_records.values())):
+            metrics.update(record)
         tensors, unreadable = self._tensors(content)
         examples = metrics.get(self.weighted_by_key)
         node = str(reply.metadata.src_node_id)
@@ -162,8 +175,13 @@ class PAwBRoFL(RobustRounds, FedAvg):
         return [arrays[name].data for name in expected], ""
 
     def _average(
-        self, stage: str, aggregate: Any, contents: Sequence[RecordDict]
+        self, stage: str, aggregate: Any, contents: Sequence[RecordDict], usable: Sequence[int]
     ) -> MetricRecord | None:
+        """Give somebody's own function all replies, and Flower's those that it can average."""
+        if aggregate.aggregate_metrics is not aggregate_metricrecords:
+            own: MetricRecord | None = aggregate(contents, self.weighted_by_key) if contents else None
+            return own
+        contents = [contents[position] for position in usable]
         records = [list(content.metric_records.values()) for content in contents]
         alike = [contents[i] for i in averageable(records, self.weighted_by_key)]
         if len(alike) < len(contents):
@@ -173,4 +191,5 @@ class PAwBRoFL(RobustRounds, FedAvg):
                 len(contents) - len(alike),
                 len(contents),
             )
-        return aggregate(alike, self.weighted_by_key) if alike else None
+        averaged: MetricRecord | None = aggregate(alike, self.weighted_by_key) if alike else None
+        return averaged

@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from .arrays import LARGEST_NUMBER
 from .flower_log import FLOWER_LOG
+from .replies.client_replies import finite_number
 
 Metrics = Mapping[str, Any]
 """Numbers, or lists of them, by name: one of Flower's MetricRecords."""
 
 
-def tolerant(aggregate_metrics: Callable[..., Any], when_it_fails: Callable[[], Any]) -> Any:
-    """Return a metrics aggregation function that survives what clients report.
+@dataclass(frozen=True)
+class Tolerant:
+    """A metrics aggregation function that survives what clients report.
 
     Metrics come from clients as well: one that leaves a key away or reports a text must not end the
     training. What the function raises is logged with its traceback, and the round has no metrics.
     """
 
-    def tolerated(*arguments: Any) -> Any:
+    aggregate_metrics: Callable[..., Any]
+    when_it_fails: Callable[[], Any]
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Return what the function returns, or the empty result."""
         try:
-            return aggregate_metrics(*arguments)
+            return self.aggregate_metrics(*arguments)
         except Exception:  # noqa: BLE001
             FLOWER_LOG.warning("aggregating the clients' metrics failed", exc_info=True)
-            return when_it_fails()
-
-    return tolerated
+            return self.when_it_fails()
 
 
 class Evaluated(Protocol):
-    """A client's evaluation: its loss on so many examples."""
+    """A client's evaluation: its loss on so many examples, if they are what they should be."""
 
     loss: float
     num_examples: int
@@ -46,7 +51,7 @@ def finite_evaluations(results: Sequence[tuple[Client, Result]]) -> list[tuple[C
     usable = [
         (client, result)
         for client, result in results
-        if result.num_examples > 0 and math.isfinite(result.loss)
+        if finite_number(result.num_examples) > 0 and abs(finite_number(result.loss)) <= LARGEST_NUMBER
     ]
     if len(usable) < len(results):
         FLOWER_LOG.warning(
@@ -59,7 +64,7 @@ def finite_evaluations(results: Sequence[tuple[Client, Result]]) -> list[tuple[C
 def check_options_of_flower(
     strategy: Any, fractions: Sequence[str], metrics_functions: Mapping[str, Callable[[], Any]]
 ) -> None:
-    """Check the fractions that a strategy was given, and make its metrics functions `tolerant`.
+    """Check the fractions that a strategy was given, and make its metrics functions `Tolerant`.
 
     Parameters
     ----------
@@ -79,7 +84,7 @@ def check_options_of_flower(
             raise ValueError(f"{name} must lie between 0 and 1, got {getattr(strategy, name)}")
     for name, empty in metrics_functions.items():
         if getattr(strategy, name) is not None:
-            setattr(strategy, name, tolerant(getattr(strategy, name), empty))
+            setattr(strategy, name, Tolerant(getattr(strategy, name), empty))
 
 
 def averageable(replies: Sequence[Sequence[Metrics]], weighted_by_key: str) -> list[int]:
@@ -100,10 +105,11 @@ def _how_built(records: Sequence[Metrics], weighted_by_key: str) -> frozenset[tu
         return None
     (record,) = records
     weight = record.get(weighted_by_key)
-    if isinstance(weight, list) or weight is None or not weight > 0:
+    if not finite_number(weight) > 0:
         return None
     values = {name: value if isinstance(value, list) else [value] for name, value in record.items()}
-    if not all(math.isfinite(number) for numbers in values.values() for number in numbers):
+    numbers = (finite_number(number) for listed in values.values() for number in listed)
+    if not all(abs(number) <= LARGEST_NUMBER for number in numbers):
         return None
     return frozenset(
         (name, len(values[name]) if isinstance(value, list) else -1) for name, value in record.items()

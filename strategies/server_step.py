@@ -4,7 +4,8 @@
 
 Not all arrays of a model can be treated so. Floating-point arrays that are left out of the Gramian
 (such as BatchNorm's running statistics) are averaged with the weights that the others earned. Arrays of
-integers or bool (such as BatchNorm's counters) are taken as they are from whom most weight agrees with.
+integers or bool (such as BatchNorm's counters) become what clients of most weight agree on, if that is
+more than malicious ones may have, and stay as they are otherwise.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from .aggregation import Aggregation, aggregate
 from .arrays import FloatArray, NDArrays, difference, is_floating
+from .epsilon import max_malicious
 from .server_optimizers import ServerOptimizer, State
 from .tilt import Tilt
 from .weightings import Weighting
@@ -75,7 +77,7 @@ def server_step(
         Floating-point arrays that take no part in finding weights. They become the clients' winsorized
         mean; learning rate and optimiser do not touch them.
     epsilon : float, default 0.2
-        The fraction of malicious clients that this mean withstands.
+        The fraction of malicious clients that this mean withstands, and who cannot set integers alone.
     """
     floating = [k for k, array in enumerate(global_model) if is_floating(array)]
     inside = [k for k in floating if k not in not_in_gramian]
@@ -85,7 +87,8 @@ def server_step(
     if optimizer is not None:
         direction, optimizer_state = optimizer.direction(direction, optimizer_state)
     moves = dict(zip(inside, direction, strict=True))
-    model = next_model(global_model, client_models, aggregation, moves, server_learning_rate)
+    f = max_malicious(epsilon, len(client_models))
+    model = next_model(global_model, client_models, aggregation, moves, server_learning_rate, f)
     for k in sorted(set(floating) - set(inside)):
         sent = [client[k] for client in client_models]
         mean = winsorized_mean(sent, aggregation.weights, epsilon)
@@ -99,6 +102,7 @@ def next_model(
     aggregation: Aggregation,
     moves: Mapping[int, FloatArray],
     server_learning_rate: float,
+    num_malicious: int,
 ) -> NDArrays:
     """Return the global model with some arrays moved, and those of integers or bool agreed on.
 
@@ -112,6 +116,8 @@ def next_model(
     moves : mapping of int to ndarray
         By position in the model, what is subtracted times the learning rate, flat or in its shape.
     server_learning_rate : float
+    num_malicious : int
+        How many clients cannot set integers alone.
     """
     model = list(global_model)
     with np.errstate(over="ignore"):  # the caller checks that the model is finite
@@ -122,14 +128,20 @@ def next_model(
     for k, array in enumerate(global_model):
         if not is_floating(array):
             sent = [client[k].astype(array.dtype) for client in client_models]
-            model[k] = _most_agreed_on(sent, aggregation)
+            model[k] = _most_agreed_on(sent, aggregation, array, num_malicious)
     return model
 
 
-def _most_agreed_on(arrays: Sequence[NDArray[Any]], aggregation: Aggregation) -> NDArray[Any]:
+def _most_agreed_on(
+    arrays: Sequence[NDArray[Any]],
+    aggregation: Aggregation,
+    present: NDArray[Any],
+    num_malicious: int,
+) -> NDArray[Any]:
     """Return the array that clients of the largest robust weight sent alike, bit for bit.
 
-    Where no two are alike, or there is a tie, it is that of the client of largest final weight.
+    The present one, where those have no more weight than ``num_malicious`` clients could have; in a tie,
+    that of the client of largest final weight.
     """
     agreed: dict[bytes, tuple[float, float]] = {}
     holders: dict[bytes, NDArray[Any]] = {}
@@ -139,4 +151,5 @@ def _most_agreed_on(arrays: Sequence[NDArray[Any]], aggregation: Aggregation) ->
         agreed[content] = (total + float(q), max(largest, float(weight)))
         holders[content] = array
     best = max(agreed, key=lambda content: (round(agreed[content][0], 12), agreed[content][1]))
-    return holders[best]
+    could_be_malicious = float(np.sort(aggregation.robust_weights)[::-1][:num_malicious].sum())
+    return holders[best] if agreed[best][0] > could_be_malicious + 1e-12 else present

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LONGEST_REASON = 200
+from strategies.flower_log import one_line
 
 
 class ClientFailure(RuntimeError):
@@ -26,10 +26,3 @@ class ClientFailure(RuntimeError):
         self.reason = one_line(reason)
         self.replied = replied
         self.left_out = f"{'unreadable' if replied else 'no'} reply: {self.reason}"
-
-
-def one_line(text: str) -> str:
-    """Return a text in one line of printable characters, cut off where it is long."""
-    line = "".join(c if c.isprintable() else " " for c in text[: 2 * LONGEST_REASON])
-    line = " ".join(line.split())
-    return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]}..."

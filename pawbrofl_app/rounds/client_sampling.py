@@ -18,7 +18,8 @@ from flwr.server.client_manager import ClientManager
 from flwr.server.client_proxy import ClientProxy
 from flwr.server.criterion import Criterion
 
-from .client_failures import one_line
+from strategies.flower_log import one_line
+
 from .exchange import Exchange
 from .messages import GET_PROPERTIES, ask_clients
 from .nodes import Node

@@ -91,10 +91,12 @@ def read_replies(
     loss_key: str = "loss_before",
 ) -> list[ClientReply]:
     """Decode and check all replies of a round and put them in an order that arrival has no part in."""
+    models = [_read_arrays(reply, global_model) for reply in replies]
+    unusable = [bool(left_out) for _, left_out in models]
     read, nodes = [], set[str]()
-    for position in _stable_order(replies, client_id_key, loss_gap_key):
+    for position in _stable_order(replies, unusable, client_id_key, loss_gap_key):
         reply = replies[position]
-        arrays, left_out = _read_arrays(reply, global_model)
+        arrays, left_out = models[position]
         if reply.node in nodes:
             arrays, left_out = [], f"node {reply.node} has already replied in this round"
         nodes.add(reply.node)
@@ -149,16 +151,20 @@ def _reported_id(metrics: Mapping[str, Any], key: str) -> int | None:
     return value if abs(value) < 2**63 else None
 
 
-def _stable_order(replies: Sequence[EncodedReply], key: str, gap_key: str) -> list[int]:
+def _stable_order(
+    replies: Sequence[EncodedReply], unusable: Sequence[bool], key: str, gap_key: str
+) -> list[int]:
     ids = [_reported_id(reply.metrics, key) for reply in replies]
     claims = Counter(ids)
 
-    def place(index: int) -> tuple[bool, int, bytes, str]:
+    def place(index: int) -> tuple[bool, int, bool, bytes, str]:
         reported, reply = ids[index], replies[index]
         if reported is not None and claims[reported] == 1:
-            return (False, reported, b"", "")
+            return (False, reported, False, b"", "")
         gap = reported_number(reply.metrics, gap_key)
-        return (reported is None, reported or 0, _digest(reply.tensors), repr(gap))
+        # What is no model may be of any size, so nothing is computed from it.
+        content = b"" if unusable[index] else _digest(reply.tensors)
+        return (reported is None, reported or 0, unusable[index], content, repr(gap))
 
     return sorted(range(len(replies)), key=place)
 

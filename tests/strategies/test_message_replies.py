@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,25 @@ def run_with(content: RecordDict | Error, weighting: Any = None) -> tuple[Aggreg
     return way, way.answer(START, contents)
 
 
-def test_an_error_is_no_reply() -> None:
-    way, (arrays, _) = run_with(Error(1, "lost"))
+def test_an_error_is_no_reply(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "flwr")
+    way, (arrays, _) = run_with(Error(1, "lost\n\x1b[31mWARNING: all is well" + "!" * 10_000))
     assert arrays is not None
     assert len(way.rounds[0].clients) == 9
+    (line,) = [r.getMessage() for r in caplog.records if "lost" in r.getMessage()]
+    assert "lost [31mWARNING: all is well" in line
+    assert len(line) < 300
+    assert line.strip().isprintable()
+
+
+def test_tens_of_thousands_of_metric_records_take_no_time() -> None:
+    content = AggregateTrain().content(honest_replies()[3])
+    for number in range(40_000):
+        content[f"more {number}"] = MetricRecord({f"value {number}": 1.0})
+    started = time.process_time()
+    _, (arrays, _) = run_with(content)
+    assert arrays is not None
+    assert time.process_time() - started < 5, "it took 26 s where each was merged into all before"
 
 
 @pytest.mark.parametrize(
@@ -72,6 +88,7 @@ def test_an_unknown_serialization_is_left_out() -> None:
         {"num-examples": 0, "accuracy": 0.5},
         {"num-examples": [1, 2], "accuracy": 0.5},
         {"num-examples": 10, "accuracy": math.nan},
+        {"num-examples": 10, "accuracy": 1e308},
         {"num-examples": 10, "accuracy": [1.0, 2.0]},
         {"num-examples": 10},
     ],

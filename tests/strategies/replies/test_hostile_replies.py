@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from strategies import WEIGHTINGS, Mean, Weighting, aggregate
 from strategies.arrays import FloatArray
+from strategies.replies import client_replies
 from strategies.replies.client_replies import reported_number
 from strategies.replies.serialized_arrays import (
     BFLOAT16,
@@ -23,7 +24,7 @@ from strategies.replies.serialized_arrays import (
 )
 from strategies.weightings import weighting_named
 
-from ..one_round import BOTH_APIS, AggregateFit, NamedProxy, Reply
+from ..one_round import BOTH_APIS, AggregateFit, AggregateTrain, NamedProxy, Reply
 from ..test_pawbrofl_strategy import START, honest_replies
 
 F4 = np.dtype(np.float32)
@@ -159,6 +160,42 @@ def test_an_absurd_name_is_no_name(name: Any) -> None:
     assert {client.client for client in way.rounds[0].clients} >= {"0", "9"}
 
 
+def test_nothing_is_computed_from_bytes_that_are_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[int] = []
+    digest = client_replies._digest
+
+    def noted(tensors: Any) -> bytes:
+        hashed.append(sum(map(len, tensors)))
+        return digest(tensors)
+
+    monkeypatch.setattr(client_replies, "_digest", noted)
+    replies = honest_replies()
+    for reply in replies:
+        del reply.metrics["partition_id"]
+    replies[3].model = [bytes(10_000_000), GOOD[1]]
+    AggregateFit().run(START, replies)
+    assert len(hashed) == 9
+    assert max(hashed) < 1000
+
+
+@pytest.mark.parametrize("api", BOTH_APIS)
+def test_somebodys_own_metrics_function_is_given_all_replies(api: Any) -> None:
+    given: list[int] = []
+
+    def count(replies: Any, *_: Any) -> Any:
+        given.append(len(replies))
+        return {}
+
+    way = api(**{OWN_FUNCTION[api]: count})
+    replies = honest_replies()
+    replies[3].model = HOSTILE["NaN"]
+    way.run(START, replies)
+    assert given == [10]
+
+
+OWN_FUNCTION = {AggregateFit: "fit_metrics_aggregation_fn", AggregateTrain: "train_metrics_aggr_fn"}
+
+
 def test_metrics_that_break_the_users_function_do_not_end_the_round() -> None:
     def average(metrics: list[tuple[int, dict[str, Any]]]) -> dict[str, float]:
         return {"accuracy": sum(values["accuracy"] for _, values in metrics) / len(metrics)}
@@ -228,8 +265,11 @@ def test_a_hostile_evaluation_does_not_end_an_aggregate_fit_run_either() -> None
 
     strategy = AggregateFit().strategy
     hostile = [result(math.nan, 5), result(1.0, 0), result(9.0, -3), result(math.inf, 1)]
+    odd: list[Any] = [[1.0], "1", None, b"1", 10**400, 1e308, {}]
+    hostile += [result(value, 5) for value in odd] + [result(1.0, value) for value in odd[:5]]
     assert strategy.aggregate_evaluate(1, [result(1.0, 5), *hostile], [])[0] == 1.0
-    assert strategy.aggregate_evaluate(1, hostile, []) == (None, {})
+    for each in hostile:
+        assert strategy.aggregate_evaluate(1, [each], []) == (None, {})
 
 
 @pytest.mark.parametrize("method", WEIGHTINGS)
