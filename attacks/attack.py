@@ -60,6 +60,11 @@ class Attack:
         """Whether the attacker trains on other batches than it would honestly."""
         return type(self).poison_batch is not Attack.poison_batch
 
+    @property
+    def poisoned_share(self) -> float:
+        """The share of an attacker's samples that are poisoned: its ``poison_fraction``, else all."""
+        return float(getattr(self, "poison_fraction", 1.0))
+
     def poison_batch(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the batch to train on in place of this one; the arguments stay unchanged."""
         return images, labels

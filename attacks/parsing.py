@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from .attack import Attack
@@ -36,6 +36,46 @@ def make_attack(attack: str, settings: Mapping[str, Any]) -> Attack:
     """
     attacks = tuple(_make_one(name, given, settings) for name, given in parse(attack))
     return attacks[0] if len(attacks) == 1 else CombinedAttack(attacks=attacks)
+
+
+def attack_of_client(attack: str | Attack, attacker: int, parameters: Mapping[str, Any]) -> Attack:
+    """Return the attack of one malicious client in anybody's project.
+
+    Parameters
+    ----------
+    attack : str or Attack
+        As `make_attack`, or an attack of one's own.
+    attacker : int
+        The client's number among the malicious ones.
+    parameters : mapping of str to object
+        Parameters of an attack that a text names, where they are not in its brackets.
+
+    Raises
+    ------
+    ValueError
+        As `make_attack`, and for parameters that no attack of the text has.
+    """
+    if isinstance(attack, Attack):
+        allowed: set[str] = set()
+    else:
+        allowed = {field.name for name, _ in parse(attack) for field in fields(ATTACKS[name].make)}
+    for name in parameters:
+        if name not in allowed - {"attacker"}:
+            near = difflib.get_close_matches(name, allowed - {"attacker"}, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise ValueError(
+                f"parameters of attack {attack!r} must be among "
+                f"{', '.join(sorted(allowed - {'attacker'})) or 'none'}, got {name!r}{hint}"
+            )
+    if isinstance(attack, str):
+        return make_attack(attack, {**parameters, "attacker": attacker})
+    if isinstance(attack, CombinedAttack):
+        return replace(
+            attack, attacks=tuple(attack_of_client(one, attacker, {}) for one in attack.attacks)
+        )
+    if "attacker" in {field.name for field in fields(attack)}:
+        return replace(attack, **{"attacker": attacker})
+    return attack
 
 
 def parse(attack: str) -> list[tuple[str, dict[str, str]]]:

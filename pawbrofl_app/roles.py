@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from attacks import NO_ATTACK, Attack, Backdoor
+from attacks.draw import draw_malicious
 from clients.collusion import Collusion
 from clients.honest import HonestClient
 
-from .settings.client_draws import draw_malicious
 from .settings.node_config import Site
 from .settings.run_config import InvalidSetting, RunConfig
 from .settings.threat_settings import ThreatSettings

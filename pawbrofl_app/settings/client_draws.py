@@ -1,15 +1,10 @@
-"""Which clients are malicious and which are of a minority: draws that the run's seed fixes."""
+"""Which clients are of a minority: a draw that the run's seed fixes, as `attacks.draw` is."""
 
 from __future__ import annotations
 
 import numpy as np
 
-
-def draw_malicious(seed: int, num_clients: int, num_malicious: int) -> list[int]:
-    """Return the malicious clients' partition ids, ascending."""
-    random = np.random.default_rng([seed, num_clients, num_malicious])
-    chosen = random.choice(num_clients, size=num_malicious, replace=False)
-    return sorted(int(client) for client in chosen)
+from attacks.draw import draw_malicious
 
 
 def draw_minority(seed: int, num_clients: int, num_malicious: int, num_minority: int) -> list[int]:

@@ -18,6 +18,13 @@ import pytest
 from tests.conftest import PROJECT
 
 HEAVY = ("torch", "torchvision", "ray", "pandas", "matplotlib", "sklearn", "flwr_datasets", "datasets")
+PACKAGES = ("strategies", "attacks")
+ATTACK = """
+import numpy as np
+from pawbrofl.attacks import malicious, poisoned
+print(malicious("sign-flip+nan-report", fraction=0.2).place({"partition-id": 0, "num-partitions": 1}))
+print(poisoned((np.ones((3, 4)), np.arange(3)), "label-flip(num_classes=3)")[1].tolist())
+"""
 USE_BOTH = """
 import numpy as np
 from {package} import PAwBRoFL, PerformanceAware, measure_loss_gap, robust_mean
@@ -80,9 +87,11 @@ def test_a_wheel_holds_all_of_the_library(wheel: Path) -> None:
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("pawbrofl/")}
     sources = {
         f"pawbrofl/{path.relative_to(PROJECT)}"
-        for path in (PROJECT / "strategies").rglob("*")
+        for package in PACKAGES
+        for path in (PROJECT / package).rglob("*")
         if path.suffix == ".py" or path.name == "py.typed"
     }
+    assert {f"pawbrofl/{package}/py.typed" for package in PACKAGES} <= sources
     assert packed == sources
 
 
@@ -98,6 +107,16 @@ def test_an_installed_wheel_works_without_the_apps_requirements(environment: Pat
     code = without(HEAVY) + USE_BOTH.format(package="pawbrofl.strategies")
     printed = python(environment / "bin" / "python", code, environment)
     assert printed.count("PAwBRoFL(weighting=") == 2
+
+
+def test_attacks_of_a_wheel_work_without_pytorch(environment: Path) -> None:
+    printed = python(environment / "bin" / "python", without(HEAVY) + ATTACK, environment)
+    assert printed == "None\n[2, 1, 0]\n"
+
+
+def test_attacks_import_neither_flower_nor_pytorch() -> None:
+    code = without([*HEAVY, "flwr"]) + "from attacks import ATTACKS, backdoor_success, poisoned"
+    python(sys.executable, code, PROJECT)
 
 
 def test_the_command_of_a_wheel_says_where_the_app_is(environment: Path) -> None:
