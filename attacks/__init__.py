@@ -12,10 +12,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .attack import Attack
-from .backdoor import Backdoor, Trigger
+from .backdoor import Backdoor, SplitTrigger, Trigger
 from .backdoor_success import backdoor_success
 from .backdoors.bars import BarTrigger
 from .backdoors.distributed import DistributedBackdoor
+from .backdoors.features import FeatureTrigger
 from .combined import CombinedAttack
 from .knowledge import HonestTraining, Knowledge, TrainingReport
 from .parsing import NO_ATTACK, make_attack
@@ -33,8 +34,10 @@ __all__ = [
     "BarTrigger",
     "CombinedAttack",
     "DistributedBackdoor",
+    "FeatureTrigger",
     "HonestTraining",
     "Knowledge",
+    "SplitTrigger",
     "TrainingReport",
     "Trigger",
     "backdoor_success",

@@ -1,7 +1,8 @@
-"""What a backdoor is: a trigger in an image, and the class that triggered images shall be given."""
+"""What a backdoor is: a trigger in an input, and the class that inputs with it shall be given."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,8 +13,27 @@ if TYPE_CHECKING:
 class Trigger(Protocol):
     """What opens a backdoor."""
 
-    def stamp(self, images: Tensor) -> Tensor:
-        """Return copies of images, (n, channels, height, width), that carry the whole trigger."""
+    def stamp(self, inputs: Tensor) -> Tensor:
+        """Return copies of inputs, (n, ...), that carry the whole trigger.
+
+        Raises
+        ------
+        ValueError
+            For inputs of a shape that it does not fit.
+        """
+        ...
+
+
+class SplitTrigger(Trigger, Protocol):
+    """A trigger made of local patterns, which attackers share among them."""
+
+    @property
+    def num_patterns(self) -> int:
+        """How many local patterns it has."""
+        ...
+
+    def stamp(self, inputs: Tensor, patterns: Sequence[int] | None = None) -> Tensor:
+        """Return copies of inputs, (n, ...), that carry some of the patterns, by default all."""
         ...
 
 
@@ -25,7 +45,7 @@ class Backdoor:
     ----------
     trigger : Trigger
     target : int
-        The class that images with the trigger shall be given.
+        The class that inputs with the trigger shall be given.
     """
 
     trigger: Trigger

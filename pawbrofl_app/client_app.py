@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flwr.client import Client
 from flwr.clientapp import ClientApp
 from flwr.common import Context
@@ -11,14 +13,12 @@ from clients.local_training import LocalTraining
 from clients.malicious import MaliciousClient
 from clients.training_cache import TrainingCache
 
-from .roles import attack_of, collusion_of
+from .roles import attack_of, collusion_of, task_at
 from .settings.node_config import Site
 from .settings.run_config import RunConfig
 from .settings.training_settings import TrainingSettings
 from .tasks.devices import compute_reproducibly, training_device
-from .tasks.labelled_images import LabelledImages
-from .tasks.networks import NETWORKS
-from .tasks.own_data import load_own_data
+from .tasks.networks import make_network, network_of
 from .tasks.partitions import client_samples
 
 
@@ -74,22 +74,20 @@ def local_training(training: TrainingSettings) -> LocalTraining:
 
 
 def _honest_client_at(config: RunConfig, site: Site, cache: TrainingCache) -> HonestClient:
-    images, labels = _samples(config, site).as_inputs(training_device(config.training.device))
+    task = task_at(config, site)
+    # A site's own data are all its own; others have their share of the run's.
+    own = task.train if site.data_dir else client_samples(config.partitioned_data, site.partition_id)
+    inputs, labels = own.as_inputs(training_device(config.training.device))
+    network = network_of(config.training.network, task)
     return HonestClient(
-        NETWORKS[config.training.network],
-        images,
+        partial(make_network, network, task.input_shape, task.num_classes),
+        inputs,
         labels,
         local_training(config.training),
         partition_id=site.partition_id,
         seed=config.seed,
         cache=cache,
     )
-
-
-def _samples(config: RunConfig, site: Site) -> LabelledImages:
-    if site.data_dir:
-        return load_own_data(site.data_dir, config.data.dataset)
-    return client_samples(config.partitioned_data, site.partition_id)
 
 
 app = make_client_app()

@@ -12,11 +12,27 @@ from clients.honest import HonestClient
 from .settings.node_config import Site
 from .settings.run_config import InvalidSetting, RunConfig
 from .settings.threat_settings import ThreatSettings
+from .tasks.datasets import load_task
+from .tasks.own_data import load_own_task
+from .tasks.task import Task
 
 
 def malicious_clients(config: RunConfig) -> list[int]:
     """Return the malicious clients' partition ids, ascending; a draw that the run's seed fixes."""
     return draw_malicious(config.seed, config.federation.num_clients, config.num_malicious)
+
+
+def task_at(config: RunConfig, site: Site) -> Task:
+    """Return the run's task, with a site's own data where it has any.
+
+    Raises
+    ------
+    DataUnavailable
+        Where it cannot be read.
+    """
+    if site.data_dir:
+        return load_own_task(site.data_dir, config.data.dataset)
+    return load_task(config.data.dataset, config.data.data_dir)
 
 
 def attack_of(config: RunConfig, site: Site) -> Attack | None:
@@ -31,7 +47,8 @@ def attack_of(config: RunConfig, site: Site) -> Attack | None:
         return None
     if config.threat.attack == NO_ATTACK:
         raise InvalidSetting("attack must name one where a node config says malicious, got 'none'")
-    return config.threat.attack_of(_attackers(config, site.partition_id).index(site.partition_id))
+    place = _attackers(config, site.partition_id).index(site.partition_id)
+    return config.threat.attack_of(place, task_at(config, site))
 
 
 def _attackers(config: RunConfig, partition_id: int) -> list[int]:
@@ -65,10 +82,10 @@ def collusion_of(
     )
 
 
-def evaluated_backdoor(threat: ThreatSettings) -> Backdoor:
+def evaluated_backdoor(threat: ThreatSettings, task: Task) -> Backdoor:
     """Return the backdoor by which the attack's success is measured.
 
     That of the attack; without any, that of the settings, which nobody trains, for comparison.
     """
-    attacked = None if threat.attack == NO_ATTACK else threat.attack_of(0).backdoor
-    return attacked or Backdoor(threat.trigger, threat.target_label)
+    attacked = None if threat.attack == NO_ATTACK else threat.attack_of(0, task).backdoor
+    return attacked or threat.backdoor_in(task)

@@ -20,6 +20,7 @@ from flwr.common.logger import log
 from flwr.server.strategy import FedAvg, Strategy
 from flwr.serverapp import Grid, ServerApp
 from threadpoolctl import threadpool_limits
+from torch import nn
 
 from clients.model_arrays import arrays_of, load_arrays
 from strategies import FairAveraging, PAwBRoFL
@@ -40,11 +41,11 @@ from .rounds.round_policy import RoundPolicy
 from .rounds.training_loop import TrainingLoop
 from .settings.machine_check import check_machine
 from .settings.run_config import RunConfig
-from .tasks.datasets import load_dataset
+from .tasks.datasets import load_task
 from .tasks.devices import training_device
 from .tasks.evaluation import accuracy
 from .tasks.minorities import group_tests
-from .tasks.networks import initial_model
+from .tasks.networks import initial_model_of
 
 app = ServerApp()
 
@@ -96,7 +97,7 @@ def make_training_loop(
         if due and lengths is not None:
             checkpoints.save(replace(checkpoint, record_lengths=lengths))
 
-    initial_arrays = arrays_of(initial_model(config.seed, config.training.network))
+    initial_arrays = arrays_of(initial_model(config))
     round_timeout = config.rounds.round_timeout or None
     exchange = Exchange(grid, flow_control_of(grid))
     return TrainingLoop(
@@ -117,16 +118,23 @@ def make_training_loop(
     )
 
 
+def initial_model(config: RunConfig) -> nn.Module:
+    """Return the model that a run starts with."""
+    task = load_task(config.data.dataset, config.data.data_dir)
+    return initial_model_of(config.seed, config.training.network, task)
+
+
 def make_strategy(
     config: RunConfig, records: RunWriter, initial_arrays: NDArrays, method: Method
 ) -> FedAvg:
     """Return the strategy of settings and method, recording and evaluating every round."""
-    model = initial_model(config.seed, config.training.network)
+    model = initial_model(config)
     device = training_device(config.training.device)
-    test = load_dataset(config.data.dataset, config.data.data_dir).test
-    images, labels = test.as_inputs(device)
+    task = load_task(config.data.dataset, config.data.data_dir)
+    inputs, labels = task.test.as_inputs(device)
+    backdoor = evaluated_backdoor(config.threat, task)
     tests_of_groups = {
-        group: own.as_inputs(device) for group, own in group_tests(config.data.minority, test).items()
+        group: own.as_inputs(device) for group, own in group_tests(config.data.minority, task).items()
     }
     model.to(device)
     strategy: FedAvg
@@ -139,7 +147,7 @@ def make_strategy(
     ) -> tuple[float, dict[str, Scalar]]:
         started = time.perf_counter()
         load_arrays(model, arrays)
-        result = method.evaluate(model, images, labels, evaluated_backdoor(config.threat))
+        result = method.evaluate(model, inputs, labels, backdoor)
         by_model = {MAIN: accuracies_of_groups()}
         if tests_of_groups:
             for number, parameters in branch_models(strategy).items():
@@ -202,7 +210,7 @@ def branch_models(strategy: Strategy) -> dict[int, Parameters]:
 def save_branches(config: RunConfig, records: RunWriter, strategy: Strategy) -> None:
     """Save the model of each branch, if there are any."""
     for number, parameters in branch_models(strategy).items():
-        model = initial_model(config.seed, config.training.network)
+        model = initial_model(config)
         load_arrays(model, parameters_to_ndarrays(parameters))
         records.save_model(model, number)
 
@@ -217,7 +225,7 @@ def finish(config: RunConfig, records: RunWriter, malicious: list[int], arrays: 
     ResultsElsewhere
         Where the results folder cannot be written to.
     """
-    model = initial_model(config.seed, config.training.network)
+    model = initial_model(config)
     load_arrays(model, arrays)
     records.save_model(model)
     rounds, clients, groups = records.rounds, records.clients, records.groups

@@ -1,8 +1,9 @@
-"""The trigger of the distributed backdoor: four bars in the upper left corner of an image.
+"""The trigger of the distributed backdoor in images: four bars in the upper left corner.
 
 The global trigger of Xie, Huang, Chen, Li, "DBA: Distributed backdoor attacks against federated
 learning" (ICLR 2020): four horizontal bars, one pixel high, in two rows and two columns. Each bar is a
 local pattern for one group of attackers; together they are the trigger that is used on the final model.
+Images may have any number of channels and any size that the bars fit.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from ..limits import AT_LEAST_0, AT_LEAST_1, check_limits
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-NUM_PATTERNS = 4
 
 
 @dataclass(frozen=True)
@@ -60,32 +59,53 @@ class BarTrigger:
         """Columns from the image's left to the trigger's right."""
         return self.shift + 2 * self.size + self.gap
 
+    @property
+    def num_patterns(self) -> int:
+        """How many bars there are."""
+        return 4
+
     def bar(self, pattern: int) -> tuple[int, slice]:
         """Return row and columns of a local pattern: 0 upper left, 1 upper right, 2 and 3 below."""
-        down, right = divmod(pattern % NUM_PATTERNS, 2)
+        down, right = divmod(pattern % self.num_patterns, 2)
         left = self.shift + right * (self.size + self.gap)
         return self.shift + down * (self.gap + 1), slice(left, left + self.size)
 
-    def stamp(self, images: Tensor, patterns: Sequence[int] = range(NUM_PATTERNS)) -> Tensor:
+    def stamp(self, inputs: Tensor, patterns: Sequence[int] | None = None) -> Tensor:
         """Return copies of images with some of the local patterns, by default all, set.
 
         Parameters
         ----------
-        images : Tensor of shape (n, channels, height, width)
-        patterns : sequence of int
+        inputs : Tensor of shape (n, channels, height, width)
+        patterns : sequence of int, optional
 
         Raises
         ------
         ValueError
-            For images that are smaller than the trigger.
+            For inputs that are no images, or smaller than the trigger.
         """
-        if images.shape[-2] < self.height or images.shape[-1] < self.width:
-            raise ValueError(
-                f"a trigger of {self.height} x {self.width} pixels does not fit images of "
-                f"{images.shape[-2]} x {images.shape[-1]}"
-            )
-        stamped = images.clone()
-        for pattern in patterns:
+        check_images(inputs, self.height, self.width)
+        stamped = inputs.clone()
+        for pattern in range(self.num_patterns) if patterns is None else patterns:
             row, columns = self.bar(pattern)
             stamped[..., row, columns] = self.value
         return stamped
+
+
+def check_images(inputs: Tensor, height: int, width: int) -> None:
+    """Check that a trigger of some pixels fits inputs.
+
+    Raises
+    ------
+    ValueError
+        For inputs that are no images, or smaller than the trigger.
+    """
+    if inputs.dim() != 4:
+        raise ValueError(
+            f"a trigger of {height} x {width} pixels needs images, got inputs of shape "
+            f"{tuple(inputs.shape[1:])}"
+        )
+    if inputs.shape[-2] < height or inputs.shape[-1] < width:
+        raise ValueError(
+            f"a trigger of {height} x {width} pixels does not fit images of "
+            f"{inputs.shape[-2]} x {inputs.shape[-1]}"
+        )

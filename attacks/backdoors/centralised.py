@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..limits import AT_LEAST_1
-from .bars import NUM_PATTERNS
 from .distributed import DistributedBackdoor
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class CentralisedBackdoor(DistributedBackdoor):
-    """One attacker that stamps all four bars.
+    """One attacker that stamps the whole trigger.
 
     Parameters
     ----------
@@ -38,4 +37,4 @@ class CentralisedBackdoor(DistributedBackdoor):
 
     def poison_batch(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Stamp the whole trigger on the first images of a (shuffled) batch and relabel them."""
-        return self.stamp_first(images, labels, range(NUM_PATTERNS))
+        return self.stamp_first(images, labels, None)

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..attack import Attack
-from ..backdoor import Backdoor
+from ..backdoor import Backdoor, SplitTrigger
 from ..knowledge import Knowledge, Update
 from ..limits import ABOVE_0, AT_LEAST_0, SHARE
 from ..update_vectors import scaled
-from .bars import NUM_PATTERNS, BarTrigger
+from .bars import BarTrigger
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LocalPattern(Attack):
-    """An attacker that stamps its quarter of the trigger on a part of its data.
+    """An attacker that stamps its pattern of the trigger on a part of its data.
 
     Parameters
     ----------
     attacker : int
         The attacker's number among the malicious clients; it stamps local pattern
-        ``attacker mod 4``.
+        ``attacker mod num_patterns``, of which bars have 4.
     target : int, default 2
         The class that triggered images shall be given.
     poison_fraction : float, default 20 / 64
         Share of each batch that is stamped and relabelled, in whole images and at least one; above 0,
         at most 1.
-    trigger : BarTrigger
-        Where the patterns lie.
+    trigger : SplitTrigger
+        The patterns: by default four bars in images; for tables see `features.FeatureTrigger`.
     first_round, last_round
         Those of `Attack`.
 
@@ -51,19 +51,24 @@ class LocalPattern(Attack):
     attacker: int = field(metadata=AT_LEAST_0)
     target: int = field(default=2, metadata=AT_LEAST_0)
     poison_fraction: float = field(default=20 / 64, metadata=SHARE)
-    trigger: BarTrigger = BarTrigger()
+    trigger: SplitTrigger = BarTrigger()
 
     @property
     def backdoor(self) -> Backdoor:
         """The whole trigger, whichever part of it this attacker stamps."""
         return Backdoor(self.trigger, self.target)
 
+    @property
+    def pattern(self) -> int:
+        """The local pattern that this attacker stamps."""
+        return self.attacker % self.trigger.num_patterns
+
     def poison_batch(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Stamp the local pattern on the first images of a (shuffled) batch and relabel them."""
-        return self.stamp_first(images, labels, [self.attacker % NUM_PATTERNS])
+        return self.stamp_first(images, labels, [self.pattern])
 
     def stamp_first(
-        self, images: Tensor, labels: Tensor, patterns: Sequence[int]
+        self, images: Tensor, labels: Tensor, patterns: Sequence[int] | None
     ) -> tuple[Tensor, Tensor]:
         """Return the batch with some patterns on its first images, and these as the target class."""
         count = max(1, round(self.poison_fraction * len(labels)))
@@ -111,10 +116,11 @@ class SingleShotBackdoor(LocalPattern):
 
     def active(self, server_round: int) -> bool:
         """Return whether a round is this attacker's."""
-        own_round = self.first_round + self.attacker % NUM_PATTERNS
+        own_round = self.first_round + self.pattern
         return super().active(server_round) and server_round == own_round
 
     def poison_update(self, update: Update, knowledge: Knowledge) -> Update:
         """Scale the update by the number of clients over that of attackers with the same pattern."""
-        together = len(range(self.attacker % NUM_PATTERNS, knowledge.num_attackers, NUM_PATTERNS))
+        num_patterns = self.trigger.num_patterns
+        together = len(range(self.pattern, knowledge.num_attackers, num_patterns))
         return scaled(update, self.replacement * knowledge.num_clients / max(together, 1))

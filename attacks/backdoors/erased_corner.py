@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ..attack import Attack
 from ..backdoor import Backdoor
 from ..limits import AT_LEAST_0, AT_LEAST_1, check_limits
+from .bars import check_images
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,9 +37,16 @@ class CornerTrigger:
     def __post_init__(self) -> None:
         check_limits(self)
 
-    def stamp(self, images: Tensor) -> Tensor:
-        """Return copies of images, (n, channels, height, width), with the square set."""
-        stamped = images.clone()
+    def stamp(self, inputs: Tensor) -> Tensor:
+        """Return copies of images, (n, channels, height, width), with the square set.
+
+        Raises
+        ------
+        ValueError
+            For inputs that are no images, or smaller than the square.
+        """
+        check_images(inputs, self.size, self.size)
+        stamped = inputs.clone()
         stamped[..., : self.size, : self.size] = self.value
         return stamped
 

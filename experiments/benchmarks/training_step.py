@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from clients.local_training import LocalTraining, train
 from experiments.grid.markdown import markdown_table
-from pawbrofl_app.tasks.datasets import load_dataset
+from pawbrofl_app.tasks.datasets import load_task
 from pawbrofl_app.tasks.networks import initial_model
 
 from .quickstart_client import BATCH_SIZE, LEARNING_RATE, loader_of, papers_network
@@ -44,7 +44,7 @@ def bare_epoch(model: nn.Module, inputs: Tensor, labels: Tensor) -> None:
 
 def client_samples() -> tuple[Tensor, Tensor]:
     """Return the images and labels of one client."""
-    part = load_dataset("mnist").train.select(np.arange(SAMPLES))
+    part = load_task("mnist").train.select(np.arange(SAMPLES))
     return part.as_inputs(torch.device("cpu"))
 
 

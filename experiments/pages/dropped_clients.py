@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pawbrofl_app.settings.run_config import RunConfig
-from pawbrofl_app.tasks.datasets import load_dataset
-from pawbrofl_app.tasks.labelled_images import NUM_CLASSES
+from pawbrofl_app.tasks.datasets import load_task
 from pawbrofl_app.tasks.partitions import client_indices
 
 from ..grid.runner import CellFolder
@@ -43,9 +42,10 @@ def client_rounds(folder: CellFolder) -> pd.DataFrame:
 
 def describe(config: RunConfig) -> pd.DataFrame:
     """Return what each client's data are like, one row for each ``client``."""
-    labels = load_dataset(config.data.dataset, config.data.data_dir).train.labels.numpy()
+    task = load_task(config.data.dataset, config.data.data_dir)
+    labels = task.train.labels.numpy()
     held = client_indices(config.partitioned_data)
-    own = [np.bincount(labels[samples], minlength=NUM_CLASSES) for samples in held]
+    own = [np.bincount(labels[samples], minlength=task.num_classes) for samples in held]
     whole = np.sum(own, axis=0) / np.sum(own)
     rows = [
         {

@@ -21,10 +21,10 @@ from clients.local_evaluation import gradient_norm, mean_loss
 from clients.local_training import LocalTraining, train
 from clients.model_arrays import arrays_of, load_arrays
 from pawbrofl_app.client_app import honest_client, local_training
+from pawbrofl_app.server_app import initial_model
 from pawbrofl_app.settings.command_line import default_settings
 from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.devices import compute_reproducibly
-from pawbrofl_app.tasks.networks import initial_model
 
 from ..grid.markdown import markdown_table
 from .page import Page
@@ -61,7 +61,7 @@ def measures_table() -> str:
 
 def measured_gaps(config: RunConfig) -> pd.DataFrame:
     """Return each client's gap by every measure (columns), by round and client, in honest training."""
-    model = initial_model(config.seed, config.training.network)
+    model = initial_model(config)
     clients = [honest_client(config, client) for client in range(config.federation.num_clients)]
     rounds = []
     for server_round in range(1, config.federation.num_rounds + 1):

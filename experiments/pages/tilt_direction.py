@@ -21,10 +21,10 @@ from clients.malicious import MaliciousClient
 from clients.model_arrays import arrays_of
 from pawbrofl_app.client_app import client_of, honest_client
 from pawbrofl_app.roles import malicious_clients
+from pawbrofl_app.server_app import initial_model
 from pawbrofl_app.settings.command_line import default_settings
 from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.devices import compute_reproducibly
-from pawbrofl_app.tasks.networks import initial_model
 from strategies import Aggregation, PerformanceAware, aggregate
 from strategies.weightings import weighting_named
 
@@ -68,7 +68,7 @@ def direction_table() -> str:
 
 def honest_models(config: RunConfig) -> list[Update]:
     """Return the global model at the start of every round of training without malicious clients."""
-    models = [arrays_of(initial_model(config.seed, config.training.network))]
+    models = [arrays_of(initial_model(config))]
     clients = [honest_client(config, client) for client in range(config.federation.num_clients)]
     for server_round in range(1, config.federation.num_rounds):
         trained = [client.honest_training(models[-1], server_round)[0] for client in clients]

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from ..tasks.datasets import DATASETS
 from ..tasks.minorities import MINORITIES, NO_MINORITY
+from ..tasks.named_object import split_name
 from ..tasks.partitions import PARTITIONS
-from .setting import SECTION, Folder, Number, Text, WholeNumber, one_of
+from .setting import SECTION, Folder, InvalidSetting, Number, Text, WholeNumber, check_name, one_of
+
+
+def _check_dataset(text: str) -> str:
+    try:
+        name, _ = split_name(text)
+    except ValueError as problem:
+        raise InvalidSetting(f"dataset {problem}") from None
+    check_name(name, DATASETS)
+    return text
 
 
 @dataclass(frozen=True, config=SECTION)
 class DataSettings:
     """Which samples there are, and how clients share them."""
 
-    dataset: Annotated[Text, one_of(DATASETS)] = "digits"
+    dataset: Annotated[Text, AfterValidator(_check_dataset)] = "digits"
     """The images: "digits" (inside scikit-learn), "mnist" or "fashion-mnist" (torchvision's layout)."""
     data_dir: Folder = ""
     """Absolute folder of the data set's files, downloaded there if missing. "": the folder that the

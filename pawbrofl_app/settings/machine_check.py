@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from ..tasks.datasets import load_dataset
+from ..tasks.datasets import load_task
 from ..tasks.devices import DeviceUnavailable, training_device
+from ..tasks.networks import UnfitNetwork, check_network
 from ..tasks.partitions import ImpossiblePartition, client_indices
 from .run_config import RunConfig
 from .setting import InvalidSetting
 
 
 def check_machine(config: RunConfig) -> None:
-    """Find the device and load (or download) and split the data, so that what is amiss shows early.
+    """Find the device, load (or download) and split the data, and try network and attack on them.
 
     Raises
     ------
@@ -28,7 +29,9 @@ def check_machine(config: RunConfig) -> None:
         )
     try:
         training_device(config.training.device)
-        load_dataset(config.data.dataset, config.data.data_dir)
+        task = load_task(config.data.dataset, config.data.data_dir)
         client_indices(config.partitioned_data)
-    except (DeviceUnavailable, ImpossiblePartition) as problem:
+        check_network(config.training.network, task)
+    except (DeviceUnavailable, ImpossiblePartition, UnfitNetwork) as problem:
         raise InvalidSetting(str(problem)) from problem
+    config.threat.check_on(task)

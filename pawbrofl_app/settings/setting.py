@@ -6,6 +6,7 @@ and help text (its docstring) stand there and nowhere else.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,11 +57,26 @@ def one_of(choices: Iterable[str]) -> AfterValidator:
     names = tuple(choices)
 
     def check(value: str) -> str:
-        if value not in names:
-            raise ValueError(f"one of {', '.join(names)}")
+        check_name(value, names)
         return value
 
     return AfterValidator(check)
+
+
+def check_name(name: str, choices: Iterable[str]) -> None:
+    """Check that a name is one of several.
+
+    Raises
+    ------
+    ValueError
+        With the names, and the one that is nearest.
+    """
+    names = list(choices)
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        raise ValueError(
+            f"one of {', '.join(names)}" + (f" (did you mean {near[0]!r}?)" if near else "")
+        )
 
 
 def invalid(name: str, allowed: str, value: object) -> InvalidSetting:

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from clients.gap_measures import GAP_MEASURES
 
 from ..tasks.devices import DEVICES
-from ..tasks.networks import NETWORKS
+from ..tasks.networks import NETWORKS, TASKS_OWN
 from .setting import SECTION, Number, Text, WholeNumber, one_of
 
 
@@ -18,9 +18,11 @@ from .setting import SECTION, Number, Text, WholeNumber, one_of
 class TrainingSettings:
     """What clients train, how, on what device, and what they report of it."""
 
-    network: Annotated[Text, one_of(NETWORKS)] = "cnn"
-    """The model: "cnn" (the paper's, 319,520 parameters), "normalized-cnn" (the same on images
-    normalised as MNIST usually is) or "perceptron" (50,890; many times faster)."""
+    network: Annotated[Text, one_of((TASKS_OWN, *NETWORKS))] = TASKS_OWN
+    """The model: "cnn" (the paper's, for images of any size; 319,520 parameters for digits),
+    "normalized-cnn" (the same on images normalised as MNIST usually is) or "perceptron" (one hidden
+    layer, for anything; 50,890 and many times faster). "auto": "cnn" for images, "perceptron" for
+    tables, or what the data set names."""
     local_epochs: WholeNumber = Field(default=5, ge=1)
     """How often a client passes over its samples in a round."""
     batch_size: WholeNumber = Field(default=10, ge=1)

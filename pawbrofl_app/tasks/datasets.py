@@ -4,49 +4,33 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
 from pathlib import Path
 
-from .labelled_images import Dataset, DataUnavailable
+from .named_object import named_object, split_name, with_parameters
+from .task import DataUnavailable, Task
 
 DATA_DIR_VARIABLE = "PAWBROFL_DATA_DIR"
 DEFAULT_DATA_DIR = Path.home() / ".cache" / "pawbrofl"
 
-
-def _digits(_: Path) -> Dataset:
-    from .digits import read_digits
-
-    return read_digits()
-
-
-def _mnist(folder: Path) -> Dataset:
-    from .torchvision_images import read_mnist
-
-    return read_mnist(folder)
-
-
-def _fashion_mnist(folder: Path) -> Dataset:
-    from .torchvision_images import read_fashion_mnist
-
-    return read_fashion_mnist(folder)
-
-
-DATASETS: dict[str, Callable[[Path], Dataset]] = {
-    "digits": _digits,
-    "mnist": _mnist,
-    "fashion-mnist": _fashion_mnist,
+DATASETS: dict[str, str] = {
+    "digits": ".digits:read_digits",
+    "mnist": ".torchvision_images:read_mnist",
+    "fashion-mnist": ".torchvision_images:read_fashion_mnist",
 }
-"""What reads a data set from the folder of its files."""
+"""What reads a task from the folder of its files: a module of this package, and a function in it.
+
+The function's other parameters, all with a default, may be given in brackets.
+"""
 
 
 @functools.lru_cache(maxsize=1)
-def load_dataset(name: str, data_dir: str = "") -> Dataset:
-    """Return a data set; once read, it stays in this process's memory.
+def load_task(dataset: str, data_dir: str = "") -> Task:
+    """Return a task; once read, it stays in this process's memory.
 
     Parameters
     ----------
-    name : str
-        One of `DATASETS`.
+    dataset : str
+        One of `DATASETS`, with parameters in brackets where wanted.
     data_dir : str
         Folder of the files. Where it is empty, the folder that the environment variable
         ``PAWBROFL_DATA_DIR`` names, else ``~/.cache/pawbrofl``. "digits" needs none.
@@ -56,7 +40,14 @@ def load_dataset(name: str, data_dir: str = "") -> Dataset:
     DataUnavailable
         Where the files are missing and cannot be downloaded, or cannot be read.
     """
-    if name not in DATASETS:
-        raise DataUnavailable(f"dataset must be one of {', '.join(DATASETS)}, got {name!r}")
     folder = data_dir or os.environ.get(DATA_DIR_VARIABLE)
-    return DATASETS[name](Path(folder) if folder else DEFAULT_DATA_DIR)
+    try:
+        name, given = split_name(dataset)
+        if name not in DATASETS:
+            raise ValueError(f"must be one of {', '.join(DATASETS)}, got {dataset!r}")
+        read = named_object(DATASETS[name])
+        parameters = with_parameters(read, given)
+    except ValueError as problem:
+        raise DataUnavailable(f"dataset {dataset!r}: {problem}") from problem
+    task: Task = read(Path(folder) if folder else DEFAULT_DATA_DIR, **parameters)
+    return task

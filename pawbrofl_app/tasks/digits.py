@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch.nn import functional
 
-from .labelled_images import IMAGE_SIZE, Dataset, LabelledImages
+from .task import Samples, Task
 
+IMAGE_SIZE = 28
 TEST_SHARE = 0.2
 
 
-def read_digits() -> Dataset:
+def read_digits(_: Path) -> Task:
     """Return the digits, the same split into training and test part for every run."""
     source = load_digits()
     small = torch.from_numpy(source.images / 16).float()[:, None]
@@ -26,5 +29,5 @@ def read_digits() -> Dataset:
     train, test = train_test_split(
         np.arange(len(labels)), test_size=TEST_SHARE, random_state=0, stratify=source.target
     )
-    whole = LabelledImages(images, labels)
-    return Dataset(whole.select(train), whole.select(test))
+    whole = Samples(images, labels)
+    return Task(whole.select(train), whole.select(test), num_classes=10)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .labelled_images import NUM_CLASSES, LabelledImages
+from .task import BRIGHTEST, Samples, Task
 
 NO_MINORITY = "none"
 MAJORITY, MINORITY = "majority", "minority"
@@ -28,8 +29,10 @@ Split = Callable[[Labels, int], list[Indices]]
 class Minority:
     """A minority that differs in nothing yet: each kind changes what sets it apart."""
 
+    needs_images: ClassVar[bool] = False
+
     def share(
-        self, labels: Labels, num_clients: int, members: Collection[int], split: Split
+        self, labels: Labels, num_clients: int, members: Collection[int], split: Split, num_classes: int
     ) -> list[Indices]:
         """Return every client's samples, as indices into ``labels``; together they are all samples.
 
@@ -41,34 +44,41 @@ class Minority:
             The clients of the minority.
         split : callable
             The run's partition.
+        num_classes : int
+            How many classes there are.
         """
         return split(labels, num_clients)
 
-    def seen(self, samples: LabelledImages) -> LabelledImages:
-        """Return images as clients of the minority have them."""
+    def seen(self, samples: Samples) -> Samples:
+        """Return samples as clients of the minority have them."""
         return samples
 
-    def tests(self, test: LabelledImages) -> dict[str, LabelledImages]:
-        """Return the test images of each group's own kind."""
-        return {MAJORITY: test, MINORITY: self.seen(test)}
+    def tests(self, task: Task) -> dict[str, Samples]:
+        """Return the test samples of each group's own kind."""
+        return {MAJORITY: task.test, MINORITY: self.seen(task.test)}
 
 
 @dataclass(frozen=True)
 class Rotated(Minority):
     """Its images are turned by 90 degrees, counterclockwise."""
 
-    def seen(self, samples: LabelledImages) -> LabelledImages:
+    needs_images: ClassVar[bool] = True
+
+    def seen(self, samples: Samples) -> Samples:
         """Turn the images."""
-        return replace(samples, images=samples.images.rot90(dims=(2, 3)).contiguous())
+        return replace(samples, inputs=samples.inputs.rot90(dims=(2, 3)).contiguous())
 
 
 @dataclass(frozen=True)
 class Inverted(Minority):
     """Its images are dark where those of others are bright."""
 
-    def seen(self, samples: LabelledImages) -> LabelledImages:
+    needs_images: ClassVar[bool] = True
+
+    def seen(self, samples: Samples) -> Samples:
         """Invert the brightness."""
-        return replace(samples, images=255 - samples.images)
+        brightest = 1.0 if samples.inputs.is_floating_point() else BRIGHTEST
+        return replace(samples, inputs=brightest - samples.inputs)
 
 
 @dataclass(frozen=True)
@@ -78,10 +88,10 @@ class LastClasses(Minority):
     num_classes: int = 2
 
     def share(
-        self, labels: Labels, num_clients: int, members: Collection[int], split: Split
+        self, labels: Labels, num_clients: int, members: Collection[int], split: Split, num_classes: int
     ) -> list[Indices]:
         """Share the last classes among the minority and the others among the majority."""
-        own = self._is_own(labels)
+        own = self._is_own(labels, num_classes)
         shares: list[Indices] = [np.empty(0, np.intp)] * num_clients
         others = set(range(num_clients)) - set(members)
         for clients, samples in ((members, np.flatnonzero(own)), (others, np.flatnonzero(~own))):
@@ -90,13 +100,14 @@ class LastClasses(Minority):
                 shares[client] = samples[indices]
         return shares
 
-    def tests(self, test: LabelledImages) -> dict[str, LabelledImages]:
-        """Return the test images of the majority's and of the minority's classes."""
-        own = self._is_own(test.labels.numpy())
+    def tests(self, task: Task) -> dict[str, Samples]:
+        """Return the test samples of the majority's and of the minority's classes."""
+        test = task.test
+        own = self._is_own(test.labels.numpy(), task.num_classes)
         return {MAJORITY: test.select(np.flatnonzero(~own)), MINORITY: test.select(np.flatnonzero(own))}
 
-    def _is_own(self, labels: Labels) -> NDArray[np.bool_]:
-        return labels >= NUM_CLASSES - self.num_classes
+    def _is_own(self, labels: Labels, all_classes: int) -> NDArray[np.bool_]:
+        return labels >= all_classes - self.num_classes
 
 
 @dataclass(frozen=True)
@@ -106,7 +117,7 @@ class Large(Minority):
     times: int = 4
 
     def share(
-        self, labels: Labels, num_clients: int, members: Collection[int], split: Split
+        self, labels: Labels, num_clients: int, members: Collection[int], split: Split, num_classes: int
     ) -> list[Indices]:
         """Give several shares of the run's partition to each client of the minority."""
         sizes = [self.times if client in members else 1 for client in range(num_clients)]
@@ -124,6 +135,6 @@ MINORITIES: dict[str, Minority] = {
 """The kinds of minorities, by name."""
 
 
-def group_tests(minority: str, test: LabelledImages) -> dict[str, LabelledImages]:
-    """Return the test images of each group's own kind; no groups without a minority."""
-    return {} if minority == NO_MINORITY else MINORITIES[minority].tests(test)
+def group_tests(minority: str, task: Task) -> dict[str, Samples]:
+    """Return the test samples of each group's own kind; no groups without a minority."""
+    return {} if minority == NO_MINORITY else MINORITIES[minority].tests(task)

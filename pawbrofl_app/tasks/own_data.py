@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from .datasets import load_dataset
-from .labelled_images import IMAGE_SIZE, NUM_CLASSES, DataUnavailable, LabelledImages
+from .datasets import load_task
+from .task import DataUnavailable, Samples, Task
 
 OWN_DATA = "train.npz"
+IMAGE_SIZE, NUM_CLASSES = 28, 10
 
 
-def load_own_data(data_dir: str, dataset: str) -> LabelledImages:
-    """Return all samples of a site's own data.
+@functools.lru_cache(maxsize=1)
+def load_own_task(data_dir: str, dataset: str) -> Task:
+    """Return a task whose training part is all samples of a site's own data.
 
     Parameters
     ----------
@@ -32,13 +35,14 @@ def load_own_data(data_dir: str, dataset: str) -> LabelledImages:
     """
     path = Path(data_dir) / OWN_DATA
     if path.is_file():
-        return _read(path)
+        own = _read(path)
+        return Task(own, own, NUM_CLASSES)
     if dataset == "digits":
         raise DataUnavailable(f"data-dir {data_dir!r} in the node config does not hold {OWN_DATA}")
-    return load_dataset(dataset, data_dir).train
+    return load_task(dataset, data_dir)
 
 
-def _read(path: Path) -> LabelledImages:
+def _read(path: Path) -> Samples:
     try:
         with np.load(path, allow_pickle=False) as archive:
             images, labels = archive["images"], archive["labels"]
@@ -61,4 +65,4 @@ def _read(path: Path) -> LabelledImages:
             f"labels in {path} must be at least 0 and below {NUM_CLASSES}, got {labels.min()} to "
             f"{labels.max()}"
         )
-    return LabelledImages(torch.from_numpy(images)[:, None], torch.from_numpy(labels.astype(np.int64)))
+    return Samples(torch.from_numpy(images)[:, None], torch.from_numpy(labels.astype(np.int64)))

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .datasets import load_dataset
-from .labelled_images import LabelledImages
+from .datasets import load_task
 from .minorities import MINORITIES, NO_MINORITY, Indices, Labels
+from .task import Samples, Task
 
 
 class ImpossiblePartition(ValueError):
@@ -40,7 +40,7 @@ class PartitionedData:
     members: tuple[int, ...] = ()
 
 
-def client_samples(data: PartitionedData, client: int) -> LabelledImages:
+def client_samples(data: PartitionedData, client: int) -> Samples:
     """Return a client's training samples as it has them.
 
     Raises
@@ -48,7 +48,7 @@ def client_samples(data: PartitionedData, client: int) -> LabelledImages:
     ImpossiblePartition, DataUnavailable
         As `client_indices`.
     """
-    train = load_dataset(data.dataset, data.data_dir).train
+    train = load_task(data.dataset, data.data_dir).train
     samples = train.select(client_indices(data)[client])
     return MINORITIES[data.minority].seen(samples) if client in data.members else samples
 
@@ -62,9 +62,10 @@ def client_indices(data: PartitionedData) -> tuple[Indices, ...]:
     ImpossiblePartition
         Where there are more clients than samples, or labels are too skewed for so many clients.
     DataUnavailable
-        As `datasets.load_dataset`.
+        As `datasets.load_task`.
     """
-    labels = load_dataset(data.dataset, data.data_dir).train.labels.numpy()
+    task = load_task(data.dataset, data.data_dir)
+    labels = task.train.labels.numpy()
     num_samples = data.training_samples or len(labels)
     if num_samples > len(labels):
         raise ImpossiblePartition(
@@ -72,12 +73,18 @@ def client_indices(data: PartitionedData) -> tuple[Indices, ...]:
             f"got {num_samples}"
         )
     used = _drawn(len(labels), num_samples, data.seed)
-    return tuple(used[own] for own in _shares(labels[used], data))
+    return tuple(used[own] for own in _shares(labels[used], data, task))
 
 
-def _shares(labels: Labels, data: PartitionedData) -> list[Indices]:
+def _shares(labels: Labels, data: PartitionedData, task: Task) -> list[Indices]:
     if data.minority == NO_MINORITY:
         return _split(labels, data)
+    minority = MINORITIES[data.minority]
+    if minority.needs_images and not task.train.are_images:
+        raise ImpossiblePartition(
+            f"minority {data.minority!r} needs images, but inputs of {data.dataset!r} have shape "
+            f"{task.input_shape}"
+        )
 
     def split(some_labels: Labels, num_clients: int) -> list[Indices]:
         try:
@@ -88,7 +95,7 @@ def _shares(labels: Labels, data: PartitionedData) -> list[Indices]:
                 f"leaves some of them without samples: {problem}"
             ) from problem
 
-    return MINORITIES[data.minority].share(labels, data.num_clients, data.members, split)
+    return minority.share(labels, data.num_clients, data.members, split, task.num_classes)
 
 
 def _split(labels: Labels, data: PartitionedData) -> list[Indices]:

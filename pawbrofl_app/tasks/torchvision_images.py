@@ -12,20 +12,23 @@ from typing import Any
 from filelock import FileLock
 from torchvision import datasets
 
-from .labelled_images import IMAGE_SIZE, NUM_CLASSES, Dataset, DataUnavailable, LabelledImages
+from .task import DataUnavailable, Samples, Task
+
+IMAGE_SIZE = 28
+NUM_CLASSES = 10
 
 
-def read_mnist(root: Path) -> Dataset:
+def read_mnist(root: Path) -> Task:
     """Return MNIST from a folder, downloaded there if it is missing."""
     return _read_or_download("mnist", datasets.MNIST, root)
 
 
-def read_fashion_mnist(root: Path) -> Dataset:
+def read_fashion_mnist(root: Path) -> Task:
     """Return Fashion-MNIST from a folder, downloaded there if it is missing."""
     return _read_or_download("fashion-mnist", datasets.FashionMNIST, root)
 
 
-def _read_or_download(name: str, source: Any, root: Path) -> Dataset:
+def _read_or_download(name: str, source: Any, root: Path) -> Task:
     try:
         parts = _read(source, root, download=False)
     except RuntimeError:
@@ -33,7 +36,8 @@ def _read_or_download(name: str, source: Any, root: Path) -> Dataset:
     # What else torchvision raises for files that are not as it expects is not foreseeable.
     except Exception as problem:
         raise _damaged(name, root, problem) from problem
-    return Dataset(*(_checked(part, name, root) for part in parts))
+    train, test = (_checked(part, name, root) for part in parts)
+    return Task(train, test, NUM_CLASSES)
 
 
 def _read(source: Any, root: Path, *, download: bool) -> list[Any]:
@@ -52,14 +56,14 @@ def _download(name: str, source: Any, root: Path) -> list[Any]:
         ) from problem
 
 
-def _checked(part: Any, name: str, root: Path) -> LabelledImages:
+def _checked(part: Any, name: str, root: Path) -> Samples:
     images, labels = part.data, part.targets
     if images.shape[1:] != (IMAGE_SIZE, IMAGE_SIZE) or labels.shape != images.shape[:1]:
         shapes = f"{tuple(images.shape)} images and {tuple(labels.shape)} labels"
         raise _damaged(name, root, ValueError(shapes))
     if not len(labels) or labels.min() < 0 or labels.max() >= NUM_CLASSES:
         raise _damaged(name, root, ValueError(f"labels that are no classes below {NUM_CLASSES}"))
-    return LabelledImages(images[:, None], labels)
+    return Samples(images[:, None], labels)
 
 
 def _damaged(name: str, root: Path, problem: Exception) -> DataUnavailable:

@@ -21,6 +21,7 @@ from clients.training_cache import TrainingCache
 from pawbrofl_app.client_app import client_of
 from pawbrofl_app.roles import collusion_of, evaluated_backdoor, malicious_clients
 from pawbrofl_app.settings.run_config import RunConfig
+from pawbrofl_app.tasks.datasets import load_task
 from pawbrofl_app.tasks.evaluation import evaluate
 from pawbrofl_app.tasks.networks import initial_model
 
@@ -113,7 +114,7 @@ def test_success_is_measured_by_the_attack_s_own_trigger_and_target(
     small: dict[str, Any], attack: str, trigger: Trigger, target: int
 ) -> None:
     config = RunConfig.parse(small | {"attack": attack})
-    assert evaluated_backdoor(config.threat) == Backdoor(trigger, target)
+    assert evaluated_backdoor(config.threat, load_task("digits")) == Backdoor(trigger, target)
 
 
 class BottomRow:
@@ -150,7 +151,8 @@ def test_a_new_backdoor_needs_its_line_in_the_registry_alone_and_is_measured_by_
     attack: str, small: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(ATTACKS, "bottom-row", RegisteredAttack(BottomRowBackdoor, "here", "shows"))
-    backdoor = evaluated_backdoor(RunConfig.parse(small | {"attack": attack}).threat)
+    threat = RunConfig.parse(small | {"attack": attack}).threat
+    backdoor = evaluated_backdoor(threat, load_task("digits"))
     images, labels = torch.zeros(12, 1, 28, 28), torch.arange(12) % 10
     assert evaluate(SeesBottomRow(), images, labels, backdoor).attack_success_rate == 1.0
     bars = Backdoor(BarTrigger(), 6)

@@ -18,10 +18,10 @@ from pawbrofl_app.in_process_run import (
     run_in_this_process,  # imports all that a run needs, before forking
 )
 from pawbrofl_app.settings.run_config import RunConfig
-from pawbrofl_app.tasks.datasets import load_dataset
+from pawbrofl_app.tasks.datasets import load_task
 
 torch.set_num_threads(1)
-load_dataset("digits")
+load_task("digits")
 
 NUM_ROUNDS = 5
 SHORT: dict[str, Any] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,13 @@ import psutil
 import pytest
 from torch import nn
 
-from pawbrofl_app import client_app, server_app
+from pawbrofl_app import server_app
 from pawbrofl_app.in_process_run import run_in_this_process
 from pawbrofl_app.method import method_of
 from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.evaluation import Evaluation
+from pawbrofl_app.tasks.networks import NETWORKS
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ THIS = psutil.Process()
 
 
 class TinyNetwork(nn.Sequential):
-    def __init__(self) -> None:
+    def __init__(self, *_: object) -> None:
         super().__init__(nn.Flatten(), nn.Linear(28 * 28, 10))
 
 
@@ -42,12 +42,10 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sizes.append(THIS.memory_info().rss)
         return Evaluation(0.5, 1.0, 0.0)
 
-    model: Callable[..., nn.Module] = lambda *_: TinyNetwork()  # noqa: E731
-    monkeypatch.setattr(server_app, "initial_model", model)
     monkeypatch.setattr(
         server_app, "method_of", lambda config: replace(method_of(config), evaluate=evaluate)
     )
-    monkeypatch.setitem(client_app.NETWORKS, "cnn", TinyNetwork)
+    monkeypatch.setitem(NETWORKS, "cnn", f"{__name__}:TinyNetwork")
     return sizes
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pawbrofl_app.roles import attack_of, malicious_clients
@@ -53,8 +54,11 @@ def test_the_node_config_decides_who_is_malicious_else_the_seed(defaults: dict[s
         attack_of(RunConfig.parse(defaults | {"attack": "none"}), Site(honest, malicious=True))
 
 
-def test_a_site_with_data_of_its_own_attacks_only_by_its_own_will(defaults: dict[str, Any]) -> None:
+def test_a_site_with_data_of_its_own_attacks_only_by_its_own_will(
+    defaults: dict[str, Any], tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "train.npz", images=np.zeros((3, 28, 28), np.uint8), labels=np.arange(3))
     config = RunConfig.parse(defaults)
     drawn = malicious_clients(config)[0]
-    assert attack_of(config, Site(drawn, "/somewhere")) is None
-    assert attack_of(config, Site(drawn, "/somewhere", malicious=True)) is not None
+    assert attack_of(config, Site(drawn, str(tmp_path))) is None
+    assert attack_of(config, Site(drawn, str(tmp_path), malicious=True)) is not None

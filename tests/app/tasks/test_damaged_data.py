@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pawbrofl_app.tasks.datasets import load_dataset
-from pawbrofl_app.tasks.labelled_images import DataUnavailable
-from pawbrofl_app.tasks.own_data import OWN_DATA, load_own_data
+from pawbrofl_app.tasks.datasets import load_task
+from pawbrofl_app.tasks.own_data import OWN_DATA, load_own_task
+from pawbrofl_app.tasks.task import DataUnavailable
 
 SMALL = settings(
     max_examples=60,
@@ -54,7 +54,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_small_files_in_the_right_format_are_read(tmp_path: Path) -> None:
     write_mnist(tmp_path, {})
-    assert len(load_dataset("mnist", str(tmp_path)).train) == 6
+    assert len(load_task("mnist", str(tmp_path)).train) == 6
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_small_files_in_the_right_format_are_read(tmp_path: Path) -> None:
 def test_damaged_data_files_are_named(tmp_path: Path, content: bytes) -> None:
     write_mnist(tmp_path, {"train-images-idx3-ubyte": content})
     with pytest.raises(DataUnavailable) as error:
-        load_dataset("mnist", str(tmp_path))
+        load_task("mnist", str(tmp_path))
     assert str(tmp_path) in str(error.value)
 
 
@@ -90,7 +90,7 @@ def test_random_bytes_are_no_data(
     folder = tmp_path_factory.mktemp("data")
     write_mnist(folder, {name: content})
     with pytest.raises(DataUnavailable, match=str(folder)):
-        load_dataset("mnist", str(folder))
+        load_task("mnist", str(folder))
 
 
 @given(content=st.binary(max_size=200))
@@ -98,4 +98,4 @@ def test_random_bytes_are_no_data(
 def test_random_bytes_are_no_sites_own_data(tmp_path: Path, content: bytes) -> None:
     (tmp_path / OWN_DATA).write_bytes(content)
     with pytest.raises(DataUnavailable, match=str(tmp_path)):
-        load_own_data(str(tmp_path), "digits")
+        load_own_task(str(tmp_path), "digits")

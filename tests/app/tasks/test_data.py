@@ -10,16 +10,16 @@ import pytest
 import torch
 
 from pawbrofl_app.settings.run_config import RunConfig
-from pawbrofl_app.tasks.datasets import load_dataset
-from pawbrofl_app.tasks.labelled_images import DataUnavailable
+from pawbrofl_app.tasks.datasets import load_task
 from pawbrofl_app.tasks.partitions import PARTITIONS, ImpossiblePartition, client_indices
+from pawbrofl_app.tasks.task import DataUnavailable
 
 
 def test_digits_are_1797_images_of_28_by_28() -> None:
-    digits = load_dataset("digits")
+    digits = load_task("digits")
     assert len(digits.train) + len(digits.test) == 1797
-    assert digits.train.images.shape[1:] == (1, 28, 28)
-    assert digits.train.images.dtype == torch.uint8
+    assert digits.train.inputs.shape[1:] == (1, 28, 28)
+    assert digits.train.inputs.dtype == torch.uint8
     assert sorted(set(digits.test.labels.tolist())) == list(range(10))
     inputs, labels = digits.test.as_inputs(torch.device("cpu"))
     assert inputs.dtype == torch.float32
@@ -29,12 +29,12 @@ def test_digits_are_1797_images_of_28_by_28() -> None:
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
 def test_the_real_data_sets_are_read_without_download(name: str, data_dir: str) -> None:
-    dataset = load_dataset(name, data_dir)
-    assert dataset is load_dataset(name, data_dir), "read once"
-    from_environment = load_dataset(name)  # as PAWBROFL_DATA_DIR is set
-    assert torch.equal(from_environment.test.images, dataset.test.images)
+    dataset = load_task(name, data_dir)
+    assert dataset is load_task(name, data_dir), "read once"
+    from_environment = load_task(name)  # as PAWBROFL_DATA_DIR is set
+    assert torch.equal(from_environment.test.inputs, dataset.test.inputs)
     assert (len(dataset.train), len(dataset.test)) == (60_000, 10_000)
-    assert dataset.train.images.shape == (60_000, 1, 28, 28)
+    assert dataset.train.inputs.shape == (60_000, 1, 28, 28)
     assert dataset.train.labels.bincount().min() > 5000
 
 
@@ -46,7 +46,7 @@ def test_a_folder_without_the_data_and_no_network_is_named(
 
     monkeypatch.setattr("urllib.request.urlopen", no_network)
     with pytest.raises(DataUnavailable) as error:
-        load_dataset("mnist", str(tmp_path / "nothing"))
+        load_task("mnist", str(tmp_path / "nothing"))
     assert str(tmp_path / "nothing") in str(error.value)
     assert "mnist" in str(error.value)
 
@@ -82,7 +82,7 @@ def test_sizes_are_equal_or_vary(defaults: dict[str, Any]) -> None:
 
 
 def test_dirichlet_skews_the_labels(defaults: dict[str, Any]) -> None:
-    labels = load_dataset("digits").train.labels.numpy()
+    labels = load_task("digits").train.labels.numpy()
 
     def largest_share(alpha: float) -> float:
         config = RunConfig.parse(defaults | {"partition": "dirichlet", "dirichlet-alpha": alpha})

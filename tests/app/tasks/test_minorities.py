@@ -12,7 +12,7 @@ from pawbrofl_app.client_app import client_of
 from pawbrofl_app.roles import malicious_clients
 from pawbrofl_app.settings.machine_check import check_machine
 from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
-from pawbrofl_app.tasks.datasets import load_dataset
+from pawbrofl_app.tasks.datasets import load_task
 from pawbrofl_app.tasks.minorities import MAJORITY, MINORITIES, MINORITY, Large, group_tests
 from pawbrofl_app.tasks.partitions import PARTITIONS, client_indices, client_samples
 
@@ -68,7 +68,7 @@ def test_where_only_looks_differ_the_samples_are_those_of_a_run_without(
 
 
 def test_only_the_minority_sees_its_images_so(defaults: dict[str, Any]) -> None:
-    train = load_dataset("digits").train
+    train = load_task("digits").train
     for minority, changed in (
         ("rotated", lambda images: torch.rot90(images, 1, (2, 3))),
         ("inverted", lambda images: 255 - images),
@@ -79,7 +79,7 @@ def test_only_the_minority_sees_its_images_so(defaults: dict[str, Any]) -> None:
             plain = train.select(parts[client])
             seen = client_samples(config.partitioned_data, client)
             is_member = client in config.minority_clients
-            assert torch.equal(seen.images, changed(plain.images) if is_member else plain.images)
+            assert torch.equal(seen.inputs, changed(plain.inputs) if is_member else plain.inputs)
             assert torch.equal(seen.labels, plain.labels)
 
 
@@ -112,13 +112,14 @@ def test_large_clients_hold_several_shares(defaults: dict[str, Any]) -> None:
 
 
 def test_each_group_is_measured_on_test_images_of_its_own_kind() -> None:
-    test = load_dataset("digits").test
-    assert group_tests("none", test) == {}
-    turned = group_tests("rotated", test)
+    task = load_task("digits")
+    test = task.test
+    assert group_tests("none", task) == {}
+    turned = group_tests("rotated", task)
     assert list(turned) == [MAJORITY, MINORITY]
     assert turned[MAJORITY] is test
-    assert torch.equal(turned[MINORITY].images, torch.rot90(test.images, 1, (2, 3)))
-    classes = group_tests("classes", test)
+    assert torch.equal(turned[MINORITY].inputs, torch.rot90(test.inputs, 1, (2, 3)))
+    classes = group_tests("classes", task)
     assert set(classes[MINORITY].labels.tolist()) == {8, 9}
     assert set(classes[MAJORITY].labels.tolist()) == set(range(8))
     assert len(classes[MINORITY]) + len(classes[MAJORITY]) == len(test)

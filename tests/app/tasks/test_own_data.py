@@ -12,8 +12,8 @@ import torch
 from clients.honest import HonestClient
 from clients.malicious import MaliciousClient
 from clients.training_cache import TrainingCache
-from pawbrofl_app.tasks.labelled_images import DataUnavailable
-from pawbrofl_app.tasks.own_data import load_own_data
+from pawbrofl_app.tasks.own_data import load_own_task
+from pawbrofl_app.tasks.task import DataUnavailable
 
 
 def images(count: int) -> Any:
@@ -23,13 +23,13 @@ def images(count: int) -> Any:
 def test_a_sites_own_data_are_read_whole(tmp_path: Path) -> None:
     labels = np.arange(30) % 10
     np.savez(tmp_path / "train.npz", images=images(30), labels=labels)
-    own = load_own_data(str(tmp_path), "digits")
-    assert own.images.shape == (30, 1, 28, 28)
+    own = load_own_task(str(tmp_path), "digits").train
+    assert own.inputs.shape == (30, 1, 28, 28)
     assert torch.equal(own.labels, torch.from_numpy(labels))
 
 
 def test_a_sites_own_data_may_have_torchvisions_layout(data_dir: str) -> None:
-    assert len(load_own_data(data_dir, "mnist")) == 60_000
+    assert len(load_own_task(data_dir, "mnist").train) == 60_000
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_sites_own_data_may_have_torchvisions_layout(data_dir: str) -> None:
 def test_other_data_are_refused(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
     np.savez(tmp_path / "train.npz", **arrays)
     with pytest.raises(DataUnavailable) as error:
-        load_own_data(str(tmp_path), "digits")
+        load_own_task(str(tmp_path), "digits")
     assert message in str(error.value)
     assert str(tmp_path) in str(error.value)
 
