@@ -18,7 +18,7 @@ from attacks.limits import ABOVE_0, AT_LEAST_0, AT_LEAST_1, PART, check_limits, 
 
 from .gap_measures import GAP_MEASURES, GapMeasure, ObservedTraining
 from .local_evaluation import BatchTransform, gradient_norm, mean_loss
-from .training_steps import ReplayCache, StepByStep
+from .training_steps import Pull, ReplayCache, StepByStep
 
 REPLAYED_ON = "cuda"
 """Kind of device on which steps are replayed as a graph."""
@@ -131,8 +131,11 @@ def train(
     generator: torch.Generator,
     transform: BatchTransform | None = None,
     replays: ReplayCache | None = None,
+    pull: Pull | None = None,
 ) -> tuple[float, float]:
-    """Run plain SGD on the cross-entropy in place; see `train_and_measure` for the parameters.
+    """Run plain SGD on the cross-entropy, and what a pull adds to it, in place.
+
+    See `train_and_measure` for the other parameters.
 
     Returns
     -------
@@ -145,8 +148,8 @@ def train(
     size, rate = training.batch_size, training.learning_rate
     replay = None
     if inputs.device.type == REPLAYED_ON:
-        replay = (replays or ReplayCache()).going_on_from(model, size, rate, inputs, labels)
-    steps = replay or StepByStep(model, size, rate)
+        replay = (replays or ReplayCache()).going_on_from(model, size, rate, inputs, labels, pull)
+    steps = replay or StepByStep(model, size, rate, pull)
     first = None
     for _ in range(training.epochs):
         order = torch.randperm(len(labels), generator=generator).to(inputs.device)

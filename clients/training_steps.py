@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,21 @@ from torch.nn import functional
 
 EAGER_STEPS = 3
 """Steps before a graph is captured: libraries choose and set up their kernels in the first ones."""
+
+
+@dataclass(frozen=True)
+class Pull:
+    """The gradient of half a squared distance from another model, times a strength.
+
+    Attributes
+    ----------
+    strength : float
+    towards : sequence of Tensor
+        The other model's parameters that require a gradient, in their order.
+    """
+
+    strength: float
+    towards: Sequence[Tensor]
 
 
 class StepByStep:
@@ -27,6 +43,8 @@ class StepByStep:
     model : Module
     batch_size : int
     learning_rate : float
+    pull : Pull, optional
+        Its gradient is added to that of the loss.
 
     Attributes
     ----------
@@ -34,8 +52,11 @@ class StepByStep:
         Of the batch of the last step, before that step.
     """
 
-    def __init__(self, model: nn.Module, batch_size: int, learning_rate: float) -> None:
+    def __init__(
+        self, model: nn.Module, batch_size: int, learning_rate: float, pull: Pull | None = None
+    ) -> None:
         self._model = model
+        self._pull = pull
         self._batch_size = batch_size
         self._learning_rate = learning_rate
         self._parameters = [p for p in model.parameters() if p.requires_grad]
@@ -55,6 +76,10 @@ class StepByStep:
         gradients = torch.autograd.grad(loss, self._parameters, materialize_grads=True)
         # The same numbers as torch.optim.SGD's, the import of which takes a process 1.3 s and 80 MB.
         with torch.no_grad():
+            if self._pull is not None:
+                part = self._learning_rate * self._pull.strength
+                for parameter, other in zip(self._parameters, self._pull.towards, strict=True):
+                    parameter.lerp_(other, part)
             for parameter, gradient in zip(self._parameters, gradients, strict=True):
                 parameter.add_(gradient, alpha=-self._learning_rate)
         return loss.detach()
@@ -68,16 +93,24 @@ class Replayed(StepByStep):
 
     Parameters
     ----------
-    model, batch_size, learning_rate
-        Those of `StepByStep`; it is the model's form that matters, not its numbers.
+    model, batch_size, learning_rate, pull
+        Those of `StepByStep`; it is the models' form that matters, not their numbers.
     inputs, labels : Tensor
         Of a client that has as many samples as any that will train.
     """
 
     def __init__(
-        self, model: nn.Module, batch_size: int, learning_rate: float, inputs: Tensor, labels: Tensor
+        self,
+        model: nn.Module,
+        batch_size: int,
+        learning_rate: float,
+        inputs: Tensor,
+        labels: Tensor,
+        pull: Pull | None = None,
     ) -> None:
-        super().__init__(copy.deepcopy(model), batch_size, learning_rate)
+        if pull is not None:
+            pull = Pull(pull.strength, [each.clone() for each in pull.towards])
+        super().__init__(copy.deepcopy(model), batch_size, learning_rate, pull)
         self._inputs, self._labels = torch.empty_like(inputs), torch.empty_like(labels)
         self._positions = torch.arange(batch_size, device=inputs.device)
         self.last_loss = torch.zeros((), device=inputs.device)
@@ -87,9 +120,12 @@ class Replayed(StepByStep):
         """Return whether a client has no more samples than the first one."""
         return len(inputs) <= len(self._inputs)
 
-    def load(self, model: nn.Module) -> None:
-        """Go on from another model's numbers."""
+    def load(self, model: nn.Module, pull: Pull | None = None) -> None:
+        """Go on from another model's numbers, drawn towards those of a pull of the same strength."""
         _copy_state(model, self._model)
+        if self._pull is not None and pull is not None:
+            for ours, theirs in zip(self._pull.towards, pull.towards, strict=True):
+                ours.copy_(theirs)
 
     def unload(self, model: nn.Module) -> None:
         """Write the trained numbers into another model."""
@@ -124,13 +160,22 @@ def _copy_state(source: nn.Module, target: nn.Module) -> None:
 
 
 class ReplayCache:
-    """The steps that were captured last, so that they are captured once and not for each client."""
+    """The steps that were captured last, so that they are captured once and not for each client.
+
+    Those with a pull are kept apart from those without: with personal models, both take turns.
+    """
 
     def __init__(self) -> None:
-        self._kept: tuple[object, Replayed] | None = None
+        self._kept: dict[bool, tuple[object, Replayed]] = {}
 
     def going_on_from(
-        self, model: nn.Module, batch_size: int, learning_rate: float, inputs: Tensor, labels: Tensor
+        self,
+        model: nn.Module,
+        batch_size: int,
+        learning_rate: float,
+        inputs: Tensor,
+        labels: Tensor,
+        pull: Pull | None = None,
     ) -> Replayed:
         """Return steps that go on from a model's numbers, those that are kept if they fit.
 
@@ -138,12 +183,14 @@ class ReplayCache:
         are.
         """
         samples = inputs.shape[1:], inputs.dtype, labels.dtype, inputs.device
-        key = type(model), repr(model), batch_size, learning_rate, samples
-        if self._kept is None or self._kept[0] != key or not self._kept[1].has_room_for(inputs):
-            self._kept = key, Replayed(model, batch_size, learning_rate, inputs, labels)
-        replay = self._kept[1]
-        replay.load(model)
-        return replay
+        strength = None if pull is None else pull.strength
+        key = type(model), repr(model), batch_size, learning_rate, samples, strength
+        kept = self._kept.get(pull is not None)
+        if kept is None or kept[0] != key or not kept[1].has_room_for(inputs):
+            kept = key, Replayed(model, batch_size, learning_rate, inputs, labels, pull)
+            self._kept[pull is not None] = kept
+        kept[1].load(model, pull)
+        return kept[1]
 
 
 def replayed(step: Callable[[], None], device: torch.device) -> Callable[[], None]:

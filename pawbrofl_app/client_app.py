@@ -6,11 +6,13 @@ from functools import partial
 
 from flwr.client import Client
 from flwr.clientapp import ClientApp
-from flwr.common import Context
+from flwr.common import Context, RecordDict
+from torch import Tensor
 
 from clients.honest import HonestClient
 from clients.local_training import LocalTraining
 from clients.malicious import MaliciousClient
+from clients.personal_model import PersonalModel
 from clients.training_cache import TrainingCache
 
 from .roles import attack_of, collusion_of, task_at
@@ -18,6 +20,7 @@ from .settings.node_config import Site
 from .settings.run_config import RunConfig
 from .settings.training_settings import TrainingSettings
 from .tasks.devices import compute_reproducibly, training_device
+from .tasks.minorities import MAJORITY, MINORITY, group_tests
 from .tasks.networks import make_network, network_of
 from .tasks.partitions import client_samples
 
@@ -33,13 +36,21 @@ def client_fn(context: Context, cache: TrainingCache) -> Client:
     config = RunConfig.parse(context.run_config)
     site = Site.parse(context.node_config, config.federation.num_clients)
     compute_reproducibly()
-    return client_at(config, site, cache).to_client()
+    return client_at(config, site, cache, context.state).to_client()
 
 
-def client_at(config: RunConfig, site: Site, cache: TrainingCache | None = None) -> HonestClient:
-    """Return the client of a site, honest or malicious."""
+def client_at(
+    config: RunConfig,
+    site: Site,
+    cache: TrainingCache | None = None,
+    state: RecordDict | None = None,
+) -> HonestClient:
+    """Return the client of a site, honest or malicious; its personal model, if any, is in a state."""
     cache = cache or TrainingCache()
     honest = _honest_client_at(config, site, cache)
+    if config.training.ditto is not None and state is not None:
+        own_test = None if site.data_dir else partial(_own_test, config, site)
+        honest.personal = PersonalModel(config.training.ditto, state, own_test)
     attack = attack_of(config, site)
     if attack is None:
         return honest
@@ -88,6 +99,14 @@ def _honest_client_at(config: RunConfig, site: Site, cache: TrainingCache) -> Ho
         seed=config.seed,
         cache=cache,
     )
+
+
+def _own_test(config: RunConfig, site: Site) -> tuple[Tensor, Tensor]:
+    """Return the test samples of the kind that a simulated client has."""
+    task = task_at(config, site)
+    group = MINORITY if site.partition_id in config.minority_clients else MAJORITY
+    own = group_tests(config.data.minority, task).get(group, task.test)
+    return own.as_inputs(training_device(config.training.device))
 
 
 app = make_client_app()

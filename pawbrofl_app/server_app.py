@@ -30,6 +30,7 @@ from .baselines import baseline
 from .method import Method, method_of
 from .records.checkpoint import Checkpoint, CheckpointFolder
 from .records.opening import open_records
+from .records.personal_model_measures import PersonalModelMeasures
 from .records.run_figures import draw_figures
 from .records.summary import RunSummary
 from .records.writer import RunWriter
@@ -37,6 +38,7 @@ from .roles import evaluated_backdoor, malicious_clients
 from .rounds.client_sampling import CLIENT_ID_KEY, SeededClientManager
 from .rounds.exchange import Exchange
 from .rounds.flow_control import flow_control_of
+from .rounds.personal_models import PersonalModels
 from .rounds.round_policy import RoundPolicy
 from .rounds.training_loop import TrainingLoop
 from .settings.machine_check import check_machine
@@ -95,14 +97,19 @@ def make_training_loop(
         )
         lengths = records.lengths
         if due and lengths is not None:
-            checkpoints.save(replace(checkpoint, record_lengths=lengths))
+            personal = {} if personal_models is None or last else personal_models.fetch()
+            checkpoints.save(replace(checkpoint, record_lengths=lengths, personal_models=personal))
 
     initial_arrays = arrays_of(initial_model(config))
     round_timeout = config.rounds.round_timeout or None
     exchange = Exchange(grid, flow_control_of(grid))
+    clients = SeededClientManager(exchange, config.seed, round_timeout)
+    personal_models = None
+    if config.training.ditto is not None:
+        personal_models = PersonalModels(exchange, clients, round_timeout)
     return TrainingLoop(
         exchange=exchange,
-        clients=SeededClientManager(exchange, config.seed, round_timeout),
+        clients=clients,
         strategy=make_strategy(config, records, initial_arrays, method),
         policy=RoundPolicy(
             config.federation.num_clients,
@@ -112,6 +119,7 @@ def make_training_loop(
             round_timeout,
         ),
         resume_from=resume_from,
+        personal_models=personal_models,
         on_failures=records.add_failures,
         on_evaluations=records.add_evaluations,
         after_round=save,
@@ -236,7 +244,14 @@ def finish(config: RunConfig, records: RunWriter, malicious: list[int], arrays: 
             draw_figures(rounds, clients, groups, records.run.figures_path)
         except OSError as problem:
             log(ERROR, "the figures could not be drawn: %s", problem)
-    summary = RunSummary.of(rounds, clients, groups, malicious, config.minority_clients)
+    summary = RunSummary.of(
+        rounds,
+        clients,
+        groups,
+        malicious,
+        config.minority_clients,
+        PersonalModelMeasures.of(records.evaluations),
+    )
     log(INFO, "")
     log(INFO, "[RESULT]")
     for line in summary.lines(config, records.run.path):

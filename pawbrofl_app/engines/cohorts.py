@@ -3,7 +3,7 @@
 Clients that train honestly go into cohorts of ``cohort-size``, by their number of samples, as those
 in lock-step wait for the one with the most. Who is in which cohort depends on who trains in the round
 and on nothing else. Malicious clients that change their batches train alone, and so does everybody where
-lock-step fails.
+lock-step fails. Personal models are trained one by one, each by its own client.
 """
 
 from __future__ import annotations

@@ -50,6 +50,8 @@ class Checkpoint:
         How long each file of the run's records was, in bytes.
     strategy_state : dict of str to ndarray
         What the strategy carries from round to round.
+    personal_models : mapping of int to list of bytes
+        The serialized arrays of clients' personal models, by partition id.
     """
 
     server_round: int
@@ -57,6 +59,7 @@ class Checkpoint:
     num_draws: int
     record_lengths: dict[str, int]
     strategy_state: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    personal_models: Mapping[int, list[bytes]] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """Return the content of a checkpoint's file."""
@@ -65,10 +68,13 @@ class Checkpoint:
             "num_tensors": len(self.tensors),
             "num_draws": self.num_draws,
             "record_lengths": self.record_lengths,
+            "personal_models": [[client, len(own)] for client, own in self.personal_models.items()],
         }
         arrays = {"header": _as_array(json.dumps(header).encode())}
         arrays |= {f"model.{k}": _as_array(tensor) for k, tensor in enumerate(self.tensors)}
         arrays |= {f"strategy.{name}": array for name, array in self.strategy_state.items()}
+        for client, own in self.personal_models.items():
+            arrays |= {f"personal.{client}.{k}": _as_array(tensor) for k, tensor in enumerate(own)}
         archive = io.BytesIO()
         np.savez(archive, allow_pickle=False, **arrays)
         payload = archive.getvalue()
@@ -101,6 +107,10 @@ class Checkpoint:
                         name.removeprefix("strategy."): archive[name]
                         for name in archive.files
                         if name.startswith("strategy.")
+                    },
+                    {
+                        client: [archive[f"personal.{client}.{k}"].tobytes() for k in range(count)]
+                        for client, count in header["personal_models"]
                     },
                 )
         except (EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as problem:

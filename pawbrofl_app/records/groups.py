@@ -27,7 +27,8 @@ class GroupRow:
         "majority" or "minority".
     accuracy : float
         On test images of the group's own kind; the mean over its clients that trained, each under the
-        model of the branch that it was a member of. Without branches that is the global model.
+        model of the branch that it was a member of. Without branches that is the global model. With
+        personal models, the mean over its clients that evaluated, each under its own; NaN for nobody.
     worst_accuracy : float
         On their own data, over the worst 10% of the group's clients; NaN where none evaluated.
     weight : float
@@ -67,6 +68,7 @@ class Groups:
         accuracies: Mapping[int, Mapping[str, float]],
         trained: Sequence[ClientDiagnostics],
         evaluated: Mapping[str, float],
+        personal: Mapping[str, float] | None = None,
     ) -> list[GroupRow]:
         """Return a row for each group.
 
@@ -79,16 +81,23 @@ class Groups:
             Those whose replies arrived in the round.
         evaluated : mapping of str to float
             The accuracies of honest clients that evaluated after it, by client.
+        personal : mapping of str to float, optional
+            Those of their personal models on test images of their own kind; None where there are none.
         """
         rows = []
         for group, members in self.members.items():
             own = [client for client in trained if client.client in members]
             accuracy_of_members = [evaluated[client] for client in evaluated if client in members]
+            if personal is None:
+                accuracy = _under_own_model(group, accuracies, own)
+            else:
+                of_members = [personal[client] for client in personal if client in members]
+                accuracy = Fairness.of(of_members, of_members).honest_accuracy
             rows.append(
                 GroupRow(
                     round=server_round,
                     group=group,
-                    accuracy=_under_own_model(group, accuracies, own),
+                    accuracy=accuracy,
                     worst_accuracy=Fairness.of(
                         accuracy_of_members, accuracy_of_members
                     ).worst_honest_accuracy,
@@ -130,7 +139,7 @@ class GroupMeasures:
     @property
     def has_minority(self) -> bool:
         """Whether the run has one."""
-        return not math.isnan(self.minority_accuracy)
+        return not all(math.isnan(getattr(self, field.name)) for field in fields(self))
 
     def lines(self) -> list[str]:
         """Return a line for each group; none without a minority."""

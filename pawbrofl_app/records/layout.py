@@ -6,6 +6,7 @@ their own fields. A new column is a new field here, which `RunWriter` fills.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from .csv_table import Table
@@ -58,7 +59,7 @@ class ClientRow:
 
 @dataclass(frozen=True)
 class ClientEvaluation:
-    """One client's evaluation of the global model.
+    """One client's evaluation of the global model, or of its personal one where it has one.
 
     Attributes
     ----------
@@ -70,6 +71,8 @@ class ClientEvaluation:
         As reported; 0 where that is no whole number.
     left_out : str
         Why the reply tells nothing; empty where it does.
+    test_accuracy : float
+        Of a personal model on test images of the client's own kind; NaN where there is none.
     """
 
     client: str
@@ -77,6 +80,7 @@ class ClientEvaluation:
     accuracy: float
     num_examples: int
     left_out: str = ""
+    test_accuracy: float = math.nan
 
 
 @dataclass(frozen=True)

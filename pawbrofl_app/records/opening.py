@@ -29,6 +29,7 @@ def open_records(config: RunConfig, malicious: Collection[int]) -> RunWriter:
         malicious=malicious,
         minority=config.minority_clients,
         tensorboard=config.results.tensorboard,
+        has_personal_models=config.training.ditto is not None,
     )
 
 

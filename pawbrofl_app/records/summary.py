@@ -18,6 +18,7 @@ from ..settings.run_config import RunConfig
 from .csv_table import columns_of, values_of
 from .fairness import Fairness
 from .groups import GroupMeasures
+from .personal_model_measures import PersonalModelMeasures
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class RunSummary:
         The clients of the honest minority, if there is any.
     groups : GroupMeasures
         How majority and minority fare; NaN where there is no minority.
+    personal : PersonalModelMeasures
+        What personal models achieve; NaN where there are none.
     """
 
     test_accuracy: float
@@ -60,6 +63,7 @@ class RunSummary:
     repeatedly_left_out: list[LeftOut]
     minority: list[str]
     groups: GroupMeasures
+    personal: PersonalModelMeasures = PersonalModelMeasures()
 
     @classmethod
     def of(
@@ -69,6 +73,7 @@ class RunSummary:
         groups: pd.DataFrame,
         malicious: Sequence[int],
         minority: Sequence[int] = (),
+        personal: PersonalModelMeasures | None = None,
     ) -> RunSummary:
         """Summarise what was recorded, at least one round of it."""
         last = rounds.iloc[-1]
@@ -89,6 +94,7 @@ class RunSummary:
             repeatedly_left_out=_repeatedly_left_out(clients),
             minority=[str(client) for client in minority],
             groups=GroupMeasures.of(groups),
+            personal=personal or PersonalModelMeasures(),
         )
 
     @classmethod
@@ -102,29 +108,34 @@ class RunSummary:
         """
         content = json.loads(text)
         try:
-            known = {name: content[name] for name in columns_of(cls) if name not in OF_MINORITY}
-            known |= {name: content[name] for name in OF_MINORITY if name in content}
+            optional = OF_MINORITY | OF_PERSONAL_MODELS
+            known = {name: content[name] for name in columns_of(cls) if name not in optional}
+            known |= {name: content[name] for name in optional if name in content}
             read = _numbers(known)
             left_out = [LeftOut(**_numbers(one)) for one in read.pop("repeatedly_left_out")]
         except (KeyError, TypeError) as problem:
             raise ValueError(f"it is no summary: {problem}") from problem
         fairness = Fairness(**{name: read.pop(name) for name in columns_of(Fairness)})
         of_groups = {name: read.pop(name) for name in columns_of(GroupMeasures) if name in read}
+        personal = {name: read.pop(name) for name in OF_PERSONAL_MODELS if name in read}
         read["minority"] = read.get("minority", [])
         return cls(
-            **read, fairness=fairness, repeatedly_left_out=left_out, groups=GroupMeasures(**of_groups)
+            **read,
+            fairness=fairness,
+            repeatedly_left_out=left_out,
+            groups=GroupMeasures(**of_groups),
+            personal=PersonalModelMeasures(**personal),
         )
 
     def as_json(self) -> dict[str, Any]:
         """Return what JSON can hold: nested measures beside the others, None where unknown.
 
-        Of groups it says nothing where there is no minority.
+        Of groups it says nothing where there is no minority, and of personal models where there are
+        none.
         """
-        values = {
-            name: value
-            for name, value in values_of(self).items()
-            if self.minority or name not in OF_MINORITY
-        }
+        left_out = frozenset() if self.minority else OF_MINORITY
+        left_out |= frozenset() if self.personal.known else OF_PERSONAL_MODELS
+        values = {name: value for name, value in values_of(self).items() if name not in left_out}
         values["repeatedly_left_out"] = [_finite(asdict(one)) for one in self.repeatedly_left_out]
         return _finite(values)
 
@@ -153,6 +164,7 @@ class RunSummary:
             f"{self.precision:.2f}, recall {self.recall:.2f}",
             f"malicious weight       {self.malicious_weight:.4f} of the final weights, over all rounds",
             *self._fairness_lines(),
+            *self.personal.lines(),
             *self.groups.lines(),
             *self._left_out_lines(),
             f"results are in         {folder}",
@@ -203,3 +215,6 @@ MEASURES = tuple(name for name, kind in columns_of(RunSummary).items() if kind i
 
 OF_MINORITY = frozenset({"minority", *columns_of(GroupMeasures)})
 """What a summary holds only where there is a minority."""
+
+OF_PERSONAL_MODELS = frozenset(columns_of(PersonalModelMeasures))
+"""What a summary holds only where clients have personal models."""

@@ -55,6 +55,8 @@ class RunWriter:
         Those of the honest minority, if there is any.
     tensorboard : bool
         Whether to write TensorBoard event files as well.
+    has_personal_models : bool
+        Whether clients evaluate personal models, so that groups are scored under those.
 
     Attributes
     ----------
@@ -76,6 +78,7 @@ class RunWriter:
         malicious: Collection[int],
         minority: Collection[int] = (),
         tensorboard: bool = False,
+        has_personal_models: bool = False,
     ) -> None:
         self.run = RunFolder(folder)
         self._malicious = {str(client) for client in malicious}
@@ -87,6 +90,8 @@ class RunWriter:
         self._diagnostics = RoundDiagnostics(0, (), 0.0, 0.0)
         self._fairness = (0, Fairness(), 0.0)
         self._evaluated: dict[str, float] = {}
+        self._personal: dict[str, float] = {}
+        self._has_personal_models = has_personal_models
         if not self.run.is_run:
             recorded = {**settings, "results-dir": str(folder), "resume": False}
             self._files.replace(layout.SETTINGS, tomli_w.dumps(recorded).encode())
@@ -130,6 +135,11 @@ class RunWriter:
         return layout.CLIENTS.read(self._files.read(layout.CLIENTS.file))
 
     @property
+    def evaluations(self) -> pd.DataFrame:
+        """As `RunFolder.evaluations`, with rows that are not on the disk yet."""
+        return layout.EVALUATIONS.read(self._files.read(layout.EVALUATIONS.file))
+
+    @property
     def groups(self) -> pd.DataFrame:
         """As `RunFolder.groups`, with rows that are not on the disk yet."""
         return layout.GROUPS.read(self._files.read(layout.GROUPS.file))
@@ -166,6 +176,9 @@ class RunWriter:
         fairness = Fairness.of([one.accuracy for one in honest], [one.loss for one in honest])
         self._fairness = (server_round, fairness, seconds)
         self._evaluated = {one.client: one.accuracy for one in honest}
+        self._personal = {
+            one.client: one.test_accuracy for one in honest if not math.isnan(one.test_accuracy)
+        }
         rows = [EvaluationRow(server_round, one, one.client in self._malicious) for one in evaluations]
         self._append(layout.EVALUATIONS, rows)
 
@@ -177,8 +190,14 @@ class RunWriter:
         """
         is_round = self._diagnostics.server_round == server_round
         trained = self._diagnostics.clients if is_round else ()
-        evaluated = self._evaluated if self._fairness[0] == server_round else {}
-        self._append(layout.GROUPS, self._groups.rows(server_round, accuracies, trained, evaluated))
+        evaluated, personal = self._evaluated, self._personal
+        if self._fairness[0] != server_round:
+            evaluated = personal = {}
+        under_personal_models = self._has_personal_models and server_round > 0
+        rows = self._groups.rows(
+            server_round, accuracies, trained, evaluated, personal if under_personal_models else None
+        )
+        self._append(layout.GROUPS, rows)
 
     def add_round(self, server_round: int, evaluation: Evaluation, evaluation_seconds: float) -> None:
         """Add a round's row, after its clients and their evaluations; round 0 is the initial model."""

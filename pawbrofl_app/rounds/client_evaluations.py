@@ -1,4 +1,4 @@
-"""What clients say of the global model on their own data.
+"""What clients say of the global model, or of their personal one, on their own data.
 
 Nothing of it can be trusted, and nothing of it is aggregated: it goes into the records alone.
 """
@@ -77,6 +77,7 @@ def read_evaluations(
 def _read(node: str, result: EvaluateRes, claims: Counter[int | None]) -> ClientEvaluation:
     number = _number(result.metrics.get(CLIENT_ID_KEY))
     loss, accuracy = finite_number(result.loss), finite_number(result.metrics.get("accuracy"))
+    test_accuracy = finite_number(result.metrics.get("test_accuracy"))
     left_out = ""
     if number is None:
         left_out = f"no metric {CLIENT_ID_KEY} says which client it is"
@@ -88,12 +89,15 @@ def _read(node: str, result: EvaluateRes, claims: Counter[int | None]) -> Client
         left_out = "the metric accuracy is no number from 0 to 1"
     if left_out:
         loss = accuracy = math.nan
+    if left_out or not 0 <= test_accuracy <= 1:
+        test_accuracy = math.nan
     return ClientEvaluation(
         client=node if number is None else str(number),
         loss=loss,
         accuracy=accuracy,
         num_examples=_number(result.num_examples) or 0,
         left_out=left_out,
+        test_accuracy=test_accuracy,
     )
 
 

@@ -12,15 +12,18 @@ from flwr.common import (
     Code,
     EvaluateRes,
     FitRes,
+    GetParametersRes,
     GetPropertiesRes,
 )
 from flwr.common.constant import MessageTypeLegacy
 from flwr.compat.common.recorddict_compat import (
     evaluateins_to_recorddict,
     fitins_to_recorddict,
+    getparametersins_to_recorddict,
     getpropertiesins_to_recorddict,
     recorddict_to_evaluateres,
     recorddict_to_fitres,
+    recorddict_to_getparametersres,
     recorddict_to_getpropertiesres,
 )
 from flwr.server.client_proxy import ClientProxy
@@ -29,7 +32,7 @@ from .client_failures import ClientFailure
 from .exchange import Exchange, Request
 
 Instruction = TypeVar("Instruction")
-Result = TypeVar("Result", FitRes, EvaluateRes, GetPropertiesRes)
+Result = TypeVar("Result", FitRes, EvaluateRes, GetParametersRes, GetPropertiesRes)
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ EVALUATE = Question(
     MessageType.EVALUATE,
     partial(evaluateins_to_recorddict, keep_input=True),
     recorddict_to_evaluateres,
+)
+GET_PARAMETERS = Question(
+    MessageTypeLegacy.GET_PARAMETERS,
+    getparametersins_to_recorddict,
+    partial(recorddict_to_getparametersres, keep_input=False),
 )
 GET_PROPERTIES = Question(
     MessageTypeLegacy.GET_PROPERTIES, getpropertiesins_to_recorddict, recorddict_to_getpropertiesres

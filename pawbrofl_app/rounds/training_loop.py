@@ -25,6 +25,7 @@ from .client_names import ClientNames
 from .client_sampling import SeededClientManager
 from .exchange import Exchange
 from .messages import FIT, ask_clients
+from .personal_models import PersonalModels
 from .round_policy import RoundPolicy
 from .round_progress import RunProgress
 
@@ -74,6 +75,8 @@ class TrainingLoop:
         `CarriesState` has it saved and restored.
     policy : RoundPolicy
     resume_from : Checkpoint, optional
+    personal_models : PersonalModels, optional
+        Told who trained, and to give back those of the checkpoint; by default clients have none.
     on_failures : callable
         Called with a round's number and its `ClientFailure`, if there are any.
     on_evaluations : callable
@@ -99,6 +102,7 @@ class TrainingLoop:
         strategy: Strategy,
         policy: RoundPolicy,
         resume_from: Checkpoint | None = None,
+        personal_models: PersonalModels | None = None,
         on_failures: Callable[[int, Sequence[ClientFailure]], None] = lambda *_: None,
         on_evaluations: Callable[[int, Sequence[ClientEvaluation], float], None] = lambda *_: None,
         after_round: Callable[[Checkpoint], None] = lambda _: None,
@@ -108,6 +112,7 @@ class TrainingLoop:
         self.strategy = strategy
         self._policy = policy
         self._resume_from = resume_from
+        self._personal_models = personal_models
         self._on_failures = on_failures
         self._on_evaluations = on_evaluations
         self._after_round = after_round
@@ -130,6 +135,8 @@ class TrainingLoop:
             remembers = self._resume_from is not None and self._resume_from.strategy_state
             if remembers and isinstance(self.strategy, KnowsClients):
                 self.strategy.introduce(self._clients.partition_ids())
+            if self._resume_from is not None and self._personal_models is not None:
+                self._personal_models.give_back(self._resume_from.personal_models)
         for server_round in range(done + 1, num_rounds + 1):
             log(INFO, "")
             log(INFO, "[ROUND %s]", server_round)
@@ -207,6 +214,8 @@ class TrainingLoop:
             on_reply=self._progress.expect_replies(server_round, len(instructions)).count,
         )
         self._names.learn(results)
+        if self._personal_models is not None:
+            self._personal_models.trained(client.cid for client, _ in instructions)
         log(INFO, "aggregate_fit: received %s results, %s failures", len(results), len(failures))
         for failure in failures:
             log(WARNING, "aggregate_fit: no reply from %s", self._names.described(failure))

@@ -169,6 +169,16 @@ class RunConfig:
         return self
 
     @model_validator(mode="after")
+    def _check_personalization(self) -> Self:
+        if self.training.ditto is not None and not self.federation.fraction_evaluate:
+            allowed = (
+                f"above 0 with personalization {self.training.personalization!r}: only clients can "
+            )
+            allowed += "evaluate their personal models"
+            raise invalid("fraction-evaluate", allowed, self.federation.fraction_evaluate)
+        return self
+
+    @model_validator(mode="after")
     def _check_minority(self) -> Self:
         if self.data.minority == NO_MINORITY:
             return self

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from clients.ditto import NO_PERSONALIZATION, Ditto, personalization_named
 from clients.gap_measures import GAP_MEASURES
 
 from ..tasks.devices import DEVICES
 from ..tasks.networks import NETWORKS, TASKS_OWN
-from .setting import SECTION, Number, Text, WholeNumber, one_of
+from .setting import SECTION, Number, Text, WholeNumber, invalid, one_of
+
+
+def _check_personalization(text: str) -> str:
+    personalization_named(text)
+    return text
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -37,9 +43,24 @@ class TrainingSettings:
     """The held-out share of a client's samples, with "validation"."""
     gap_samples: WholeNumber = Field(default=0, ge=0)
     """On how many of those samples a client measures it, spread evenly over them; 0 for all."""
+    personalization: Annotated[Text, AfterValidator(_check_personalization)] = NO_PERSONALIZATION
+    """Do clients train a personal model beside the global one? "none", or "ditto(lambda=0.1)": held to
+    the global one by lambda. It is evaluated in the global one's place and never aggregated."""
     device: Annotated[Text, one_of(DEVICES)] = "auto"
     """Where clients train: "auto" (a GPU where a client is given one), "cpu" or "cuda"."""
     cohort_size: WholeNumber = Field(default=0, ge=0)
     """How many clients the in-process engine trains in lock-step, as one batched program, which pays on
     a GPU: 1 for none, 0 for 128 on a GPU and 1 on a CPU. Numbers differ from those of 1 by rounding
     errors."""
+
+    @property
+    def ditto(self) -> Ditto | None:
+        """How personal models are trained, if there are any."""
+        return personalization_named(self.personalization)
+
+    @model_validator(mode="after")
+    def _check_ditto(self) -> Self:
+        if self.ditto is not None and self.ditto.strength * self.learning_rate > 1:
+            allowed = f"with a lambda of at most 1 / learning-rate = {1 / self.learning_rate:g}"
+            raise invalid("personalization", allowed, self.personalization)
+        return self

@@ -143,3 +143,10 @@ def test_sampling_some_of_the_clients_repeats(tmp_path: Path) -> None:
     taking_part = clients.groupby("round")["client"].apply(set)
     assert [len(each) for each in taking_part] == [4, 4]
     assert taking_part[1] != taking_part[2]
+
+
+def test_personal_models_are_the_same_on_both_engines(tmp_path: Path) -> None:
+    check_same_on_both_engines(tmp_path, f"{SMALL} personalization='ditto(lambda=0.5)'")
+    personal = RunFolder(tmp_path / "ray").summary.personal
+    assert personal.known
+    assert personal == RunFolder(tmp_path / "in-process").summary.personal

@@ -19,6 +19,7 @@ SOME = Checkpoint(
     num_draws=3,
     record_lengths={"rounds.csv": 812, "clients.csv": 5000},
     strategy_state={"optimizer.0.1": np.linspace(-1, 1, 5).reshape(5, 1)},
+    personal_models={4: [b"first", b"second"], 11: [b""]},
 )
 CONTENT = SOME.to_bytes()
 
@@ -29,7 +30,7 @@ def after(server_round: int) -> Checkpoint:
 
 def check_same(found: Checkpoint | None, expected: Checkpoint) -> None:
     assert found is not None
-    for name in ("server_round", "tensors", "num_draws", "record_lengths"):
+    for name in ("server_round", "tensors", "num_draws", "record_lengths", "personal_models"):
         assert getattr(found, name) == getattr(expected, name)
     assert list(found.strategy_state) == list(expected.strategy_state)
     for name, array in expected.strategy_state.items():

@@ -106,7 +106,7 @@ def test_columns_are_those_that_users_know() -> None:
         "round,client,loss_gap,robust_weight,weight,judged_malicious,truly_malicious,num_examples,left_out,branch"
     )
     assert ",".join(EVALUATIONS.columns) == (
-        "round,client,loss,accuracy,num_examples,left_out,truly_malicious"
+        "round,client,loss,accuracy,num_examples,left_out,test_accuracy,truly_malicious"
     )
     assert SECONDS == ["training_seconds", "aggregation_seconds", "evaluation_seconds"]
 
