@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 Vector = NDArray[np.float64]
 
@@ -72,6 +71,8 @@ def hidden_deviations(num_clients: int, num_attackers: int) -> float:
     the normal quantile at which so many are expected. At least a tenth, as with few attackers it is
     close to 0 or below.
     """
+    from scipy.special import ndtri  # half of the attacks' import time, not needed before a round
+
     honest = max(num_clients - num_attackers, 1)
     supporters = math.floor(num_clients / 2 + 1) - num_attackers
     share = min(max((honest - supporters) / honest, 0.0), 1 - 1e-6)

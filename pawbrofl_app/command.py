@@ -15,13 +15,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .engines.ray_simulation import simulate
+from .records.reserved_folder import reserved_folder
 from .records.resumption import check_resumable
-from .records.run_folder import RunFolder
-from .settings.command_line import APP_FOLDER, read_settings
+from .records.run_folder import RunFolder, UnreadableRun
+from .settings.command_line import APP_FOLDER, at_least, read_settings
 from .settings.machine_check import check_machine
 from .settings.run_config import InvalidSetting, RunConfig
 
+INTERRUPTED = 130
 LOOPBACK_SETTINGS = APP_FOLDER / "deployment" / "loopback.toml"
 
 
@@ -29,16 +30,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 2 for what the user can mend."""
     options = _parser().parse_args(arguments)
     try:
-        config = options.read(options)
-        _check_before_start(config)
-    except (InvalidSetting, OSError, RuntimeError) as problem:
+        config = _checked(options)
+        if RunFolder(config.results.results_dir or ".").is_finished:
+            print(f"the run in {config.results.results_dir} is finished, there is nothing to resume")
+            return 0
+        with reserved_folder(config, Path.cwd() / "results") as reserved:
+            return _run(reserved, options)
+    except InvalidSetting as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _checked(options: argparse.Namespace) -> RunConfig:
+    """Return the settings, with nothing amiss that can be known before the run.
+
+    Raises
+    ------
+    InvalidSetting
+        For what is amiss.
+    """
+    try:
+        config: RunConfig = options.read(options)
+        run = RunFolder(config.results.results_dir)
+        if config.results.results_dir and run.path.exists():
+            check_resumable(config)
+        if not run.is_finished:
+            check_machine(config)
+    except (OSError, RuntimeError) as problem:
+        raise InvalidSetting(str(problem)) from problem
+    return config
+
+
+def _run(config: RunConfig, options: argparse.Namespace) -> int:
     try:
         return int(options.run(config, options))
     except KeyboardInterrupt:
-        print(f"stopped; pawbrofl resume {config.results.results_dir} goes on", file=sys.stderr)
-        return 130
+        folder = config.results.results_dir
+        if RunFolder(folder).is_run:
+            print(f"stopped; pawbrofl resume {folder} goes on", file=sys.stderr)
+            return INTERRUPTED
+        raise
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,14 +118,14 @@ def _add_engine(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--client-resources-num-cpus",
-        type=int,
+        type=at_least(1),
         metavar="N",
         help="processors for each client that trains; by default one, or more where clients are few or "
         "memory is short",
     )
     command.add_argument(
         "--client-resources-num-gpus",
-        type=float,
+        type=at_least(0, float),
         metavar="X",
         help="share of a GPU for each client that trains; by default a tenth or more of one",
     )
@@ -112,6 +146,8 @@ def _settings_recorded(options: argparse.Namespace) -> RunConfig:
 
 def _simulate(config: RunConfig, options: argparse.Namespace) -> int:
     if options.engine == "ray":
+        from .engines.ray_simulation import simulate
+
         return simulate(config, options.client_resources_num_cpus, options.client_resources_num_gpus)
     from .in_process_run import run_in_this_process
     from .records.buffered_folder import ResultsElsewhere
@@ -119,7 +155,7 @@ def _simulate(config: RunConfig, options: argparse.Namespace) -> int:
 
     try:
         run_in_this_process(config)
-    except (TooFewReplies, ResultsElsewhere) as problem:
+    except (TooFewReplies, ResultsElsewhere, UnreadableRun) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
     return 0
@@ -129,13 +165,6 @@ def _run_federation(config: RunConfig, _: argparse.Namespace) -> int:
     from pawbrofl_app.engines.loopback_federation import run_federation
 
     return run_federation(config)
-
-
-def _check_before_start(config: RunConfig) -> None:
-    """Raise what the run would raise before its first round, but without waiting for Flower to start."""
-    if Path(config.results.results_dir).exists():
-        check_resumable(config)
-    check_machine(config)
 
 
 if __name__ == "__main__":

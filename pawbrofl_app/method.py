@@ -20,8 +20,7 @@ from strategies.fairness import FairWeighting, fair_weighting_named, is_fair
 from strategies.mu_schedule import MU_SCHEDULES, EffectiveClients, MuSchedule
 from strategies.weightings import weighting_named
 
-from .baselines import BASELINES
-from .settings.aggregation_settings import AggregationSettings
+from .settings.aggregation_settings import BASELINES, AggregationSettings
 from .settings.run_config import RunConfig
 from .settings.tilt_settings import TiltSettings
 from .tasks.evaluation import Evaluation, evaluate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 
 def part_of(path: Path) -> Path:
@@ -22,7 +23,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     temporary = part_of(path)
     try:
-        with temporary.open("wb") as file:
+        with _open(temporary, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -48,7 +49,7 @@ def append_at(path: Path, length: int, content: bytes) -> None:
         For a file that is shorter than ``length``.
     """
     is_new = not path.exists()
-    with path.open("wb" if is_new else "r+b") as file:
+    with _open(path, "wb" if is_new else "r+b") as file:
         if os.fstat(file.fileno()).st_size < length:
             raise ValueError(f"{path} is shorter than the {length} bytes it must begin with")
         file.truncate(length)
@@ -58,6 +59,15 @@ def append_at(path: Path, length: int, content: bytes) -> None:
         os.fsync(file.fileno())
     if is_new:
         _fsync_folder(path.parent)
+
+
+def _open(path: Path, mode: Literal["wb", "r+b"]) -> BinaryIO:
+    """Open a file, not one that a symbolic link in its place leads to."""
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+    return open(path, mode, opener=opener)
 
 
 def _fsync_folder(folder: Path) -> None:

@@ -1,7 +1,8 @@
 """Writes that outlive a disk that is full, read-only or gone for a while.
 
-What cannot be written is buffered in memory and retried with every later write; at the end of the run,
-what still is missing goes to a folder that the log names.
+All content is kept in memory. What cannot be written is retried with every later write, and what a file
+lost meanwhile is written again; at the end of the run, what still is missing goes to a folder that the
+log names.
 """
 
 from __future__ import annotations
@@ -35,57 +36,53 @@ class BufferedFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lengths: dict[str, int] = {}
-        self._rows: dict[str, bytes] = {}
+        self._tables: dict[str, bytearray] = {}
         self._files: dict[str, bytes] = {}
+        self._written: dict[str, int] = {}
         self._reported = ""
 
     @property
     def is_complete(self) -> bool:
-        """Whether all that was given is on the disk."""
-        return not self._rows and not self._files
+        """Whether all that was given was written."""
+        return all(len(content) == self._written.get(name) for name, content in self._content())
 
     @property
     def lengths(self) -> dict[str, int]:
-        """How many bytes of each file that is appended to are on the disk."""
-        return dict(self._lengths)
+        """How many bytes of each file that is appended to were written."""
+        return {name: self._written[name] for name in self._tables if name in self._written}
 
     def append(self, name: str, text: str) -> None:
         """Append to a file; what fails is logged and retried later."""
-        self._rows[name] = self._rows.get(name, b"") + text.encode()
+        self._tables.setdefault(name, bytearray()).extend(text.encode())
         self.flush()
 
     def replace(self, name: str, content: bytes) -> None:
         """Write a whole file; what fails is logged and retried later."""
         self._files[name] = content
+        self._written.pop(name, None)
         self.flush()
 
     def flush(self) -> None:
-        """Try once to write all that is not on the disk yet."""
-        try:
-            for name, content in list(self._rows.items()):
-                append_at(self.path / name, self._lengths.get(name, 0), content)
-                self._lengths[name] = self._lengths.get(name, 0) + len(content)
-                del self._rows[name]
-            for name, content in list(self._files.items()):
-                write_atomically(self.path / name, content)
-                del self._files[name]
-        except (OSError, ValueError) as problem:
-            self._report(problem)
-            return
-        if self._reported:
-            log(INFO, "results-dir %s can be written to again; nothing is missing", self.path)
-            self._reported = ""
+        """Try once to write all that was not written yet, each file whatever becomes of the others."""
+        problems = []
+        for name, content in self._content():
+            try:
+                if name in self._tables:
+                    self._append(name, content)
+                elif name not in self._written:
+                    write_atomically(self.path / name, bytes(content))
+                self._written[name] = len(content)
+            except OSError as problem:
+                problems.append(problem)
+        self._report(problems)
 
     def read(self, name: str) -> str:
         """Return a file that is appended to, with the rows that are not on the disk yet."""
-        path = self.path / name
-        written = path.read_bytes()[: self._lengths[name]] if name in self._lengths else b""
-        return (written + self._rows.get(name, b"")).decode()
+        return self._tables.get(name, b"").decode()
 
     def has(self, name: str) -> bool:
         """Return whether anything was appended to a file."""
-        return name in self._lengths or name in self._rows
+        return name in self._tables
 
     def cut_back(self, names: Sequence[str], lengths: dict[str, int]) -> None:
         """Take up a folder that was left behind: files as long as they were, others not at all.
@@ -98,41 +95,71 @@ class BufferedFolder:
         for name in names:
             if name in lengths:
                 append_at(self.path / name, lengths[name], b"")
-                self._lengths[name] = lengths[name]
+                self._tables[name] = bytearray((self.path / name).read_bytes())
+                self._written[name] = lengths[name]
             else:
                 (self.path / name).unlink(missing_ok=True)
 
-    def complete(self) -> None:
-        """Write what is missing, here or, where that fails again and again, to another folder.
+    def complete(self, last: str, content: bytes) -> None:
+        """Write what is missing and one last file after all else.
+
+        Parameters
+        ----------
+        last : str
+        content : bytes
 
         Raises
         ------
         ResultsElsewhere
-            Where another folder was needed. The message names it.
+            Where that fails again and again. The message names another folder, with all that is missing.
         """
-        for _ in range(ATTEMPTS_AT_THE_END):
+        for attempt in range(ATTEMPTS_AT_THE_END):
+            time.sleep(SECONDS_BETWEEN_ATTEMPTS if attempt else 0)
+            for name, _ in self._content():
+                if self._size(name) < self._written.get(name, 0):
+                    del self._written[name]  # it was lost after it was written
             self.flush()
             if self.is_complete:
+                self.replace(last, content)
+            if self.is_complete:
                 return
-            time.sleep(SECONDS_BETWEEN_ATTEMPTS)
-        rescued = Path(tempfile.mkdtemp(prefix="pawbrofl-rescued-"))
-        for name in self._rows:
-            (rescued / name).write_text(self.read(name))
-        for name, content in self._files.items():
-            (rescued / name).write_bytes(content)
-        missing = ", ".join(sorted([*self._rows, *self._files]))
+        self._files[last] = content
+        rescued, missing = Path(tempfile.mkdtemp(prefix="pawbrofl-rescued-")), []
+        for name, whole in sorted(self._content()):
+            if len(whole) != self._written.get(name):
+                (rescued / name).write_bytes(whole)
+                missing.append(name)
         raise ResultsElsewhere(
-            f"results-dir {self.path} could not be written to ({self._reported}); {missing} of this "
-            f"run are in {rescued} instead"
+            f"results-dir {self.path} could not be written to ({self._reported}); {', '.join(missing)} "
+            f"of this run are in {rescued} instead"
         )
 
-    def _report(self, problem: OSError | ValueError) -> None:
-        if str(problem) != self._reported:
-            self._reported = str(problem)
+    def _content(self) -> list[tuple[str, bytes | bytearray]]:
+        return [*self._tables.items(), *self._files.items()]
+
+    def _append(self, name: str, content: bytes | bytearray) -> None:
+        written = self._written.get(name, 0)
+        if self._size(name) < written:
+            written = 0
+        if written < len(content):
+            append_at(self.path / name, written, bytes(content[written:]))
+
+    def _size(self, name: str) -> int:
+        """Return how long a file is; 0 where there is none."""
+        try:
+            return (self.path / name).stat().st_size
+        except OSError:
+            return 0
+
+    def _report(self, problems: Sequence[OSError]) -> None:
+        if problems and not self._reported:
             log(
                 ERROR,
                 "results-dir %s cannot be written to (%s): the run goes on, and what is missing "
                 "there is kept in memory",
                 self.path,
-                problem,
+                problems[0],
             )
+        if self._reported and not problems:
+            log(INFO, "results-dir %s can be written to again; nothing is missing", self.path)
+        self._reported = str(problems[0]) if problems else ""

@@ -141,12 +141,23 @@ class CheckpointFolder:
             log(WARNING, "no checkpoint after round %s: %s", checkpoint.server_round, problem)
 
     def newest(self) -> Checkpoint | None:
-        """Return the newest checkpoint that is whole, or None; damaged ones are named in the log."""
+        """Return the newest checkpoint that is whole, or None where there is none at all.
+
+        Raises
+        ------
+        DamagedCheckpoint
+            Where there are some, and none is whole.
+        """
+        damaged = ""
         for _, path in self._files():
+            if damaged:
+                log(WARNING, "%s, the one before is used", damaged)
             try:
                 return Checkpoint.from_bytes(path.read_bytes())
             except (OSError, DamagedCheckpoint) as problem:
-                log(WARNING, "%s is left aside, the one before is used: %s", path, problem)
+                damaged = f"{path} is left aside: {problem}"
+        if damaged:
+            raise DamagedCheckpoint(f"no checkpoint in {self.path} is whole ({damaged})")
         return None
 
     def remove(self) -> None:

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
 
-import pandas as pd
-
 if TYPE_CHECKING:
+    import pandas as pd
     from _typeshed import DataclassInstance
 
 Row = TypeVar("Row", bound="DataclassInstance")
@@ -38,6 +37,8 @@ class Table(Generic[Row]):
 
     def to_csv(self, rows: Sequence[Row], *, header: bool) -> str:
         """Return rows as lines of the file, below a header if asked for."""
+        import pandas as pd  # not at the top: a run is refused without its second
+
         return pd.DataFrame([values_of(row) for row in rows]).to_csv(header=header, index=False)
 
     def read(self, text: str) -> pd.DataFrame:
@@ -51,6 +52,8 @@ class Table(Generic[Row]):
         ValueError
             For what is no such table.
         """
+        import pandas as pd
+
         columns = self.columns
         if not text:
             return pd.DataFrame({name: pd.Series(dtype=DTYPES[kind]) for name, kind in columns.items()})

@@ -17,7 +17,7 @@ def claim(folder: Path) -> BaseFileLock:
     Raises
     ------
     InvalidSetting
-        Where another process has it.
+        Where another process has it, or the folder cannot be written to.
     """
     lock = FileLock(folder / LOCK)
     try:
@@ -26,6 +26,8 @@ def claim(folder: Path) -> BaseFileLock:
         raise InvalidSetting(
             f"results-dir {str(folder)!r} must not be that of a run which is still going on"
         ) from None
+    except OSError as problem:
+        raise InvalidSetting(f"results-dir {str(folder)!r} cannot be written to: {problem}") from problem
     return lock
 
 

@@ -6,14 +6,16 @@ import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from strategies.branch_state import MAIN
 from strategies.diagnostics import ClientDiagnostics
 
 from ..tasks.minorities import MAJORITY, MINORITY
 from .fairness import Fairness
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)

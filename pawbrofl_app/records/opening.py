@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection
 from pathlib import Path
 
 from ..settings.run_config import InvalidSetting, RunConfig
+from .reserved_folder import new_folder
 from .resumption import check_resumable
 from .writer import RunWriter
 
@@ -35,13 +35,10 @@ def open_records(config: RunConfig, malicious: Collection[int]) -> RunWriter:
 
 def _folder_of(config: RunConfig) -> Path:
     given = config.results.results_dir
-    folder = Path(given) if given else DEFAULT_RESULTS / time.strftime("%Y%m%d-%H%M%S")
     if config.results.resume and not given:
         raise InvalidSetting("results-dir must name the folder of the run to resume, got ''")
     try:
-        folder.mkdir(parents=True)
+        return new_folder(given, DEFAULT_RESULTS)
     except FileExistsError:
         check_resumable(config)
-    except OSError as problem:
-        raise InvalidSetting(f"results-dir {str(folder)!r} cannot be made: {problem}") from problem
-    return folder
+        return Path(given)

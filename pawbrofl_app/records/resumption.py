@@ -21,7 +21,8 @@ def check_resumable(config: RunConfig) -> None:
     Raises
     ------
     InvalidSetting
-        Where ``resume`` is false, the folder is no run's, or settings differ from those recorded in it.
+        Where ``resume`` is false, the folder is no run's, settings differ from those recorded in it, or
+        what the run goes on from is damaged.
     """
     given = config.results.results_dir
     if not config.results.resume:
@@ -41,6 +42,7 @@ def check_resumable(config: RunConfig) -> None:
         raise InvalidSetting(str(problem)) from problem
     for name, (then, now) in differing_settings(config, recorded).items():
         raise InvalidSetting(f"{name} must be {then!r} as in the run to resume, got {now!r}")
+    _check_files(run)
 
 
 def differing_settings(config: RunConfig, recorded: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -56,3 +58,31 @@ def differing_settings(config: RunConfig, recorded: Mapping[str, Any]) -> dict[s
     then = {name: SETTINGS[name].default for name in now} | dict(recorded)
     names = sorted((set(now) | set(then)) - MAY_DIFFER)
     return {name: (then[name], now.get(name)) for name in names if then[name] != now.get(name)}
+
+
+def _check_files(run: RunFolder) -> None:
+    """Check that the newest checkpoint is whole, and so are the rows that were recorded before it."""
+    for path in run.path.rglob("*"):
+        if path.is_symlink():
+            raise InvalidSetting(f"results-dir must hold no symbolic links to be resumed, got {path}")
+    if run.is_finished:
+        return
+    from .checkpoint import CheckpointFolder, DamagedCheckpoint  # imports Flower
+
+    anew = f"remove {run.checkpoints_path} to begin with round 1"
+    try:
+        checkpoint = CheckpointFolder(run.checkpoints_path).newest()
+        lengths = checkpoint.record_lengths if checkpoint else {}
+        for table in layout.TABLES:
+            length = lengths.get(table.file, 0)
+            rows = (run.path / table.file).read_bytes()[:length] if length else b""
+            if len(rows) < length:
+                raise ValueError(f"{table.file} is shorter than the {length} bytes it must begin with")
+            if list(table.read(rows.decode())) != list(table.columns):
+                raise ValueError(f"{table.file} has other columns than {', '.join(table.columns)}")
+    except DamagedCheckpoint as problem:
+        raise InvalidSetting(f"results-dir cannot be resumed: {problem}; {anew}") from problem
+    except (OSError, ValueError) as problem:
+        raise InvalidSetting(
+            f"results-dir {str(run.path)!r} cannot be resumed, records are damaged: {problem}; {anew}"
+        ) from problem

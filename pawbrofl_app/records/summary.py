@@ -7,9 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, cast
 
 from strategies.repeatedly_left_out import EITHER, Judged, LeftOut, Streaks, after_round, in_words
 from strategies.repeatedly_left_out import repeatedly_left_out as repeated_among
@@ -19,6 +17,9 @@ from .csv_table import columns_of, values_of
 from .fairness import Fairness
 from .groups import GroupMeasures
 from .personal_model_measures import PersonalModelMeasures
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)

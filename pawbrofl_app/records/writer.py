@@ -6,12 +6,13 @@ import io
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
+from logging import WARNING
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import pandas as pd
 import tomli_w
 import torch
+from flwr.common.logger import log
 from torch import nn
 
 from strategies.diagnostics import ClientDiagnostics, RoundDiagnostics
@@ -28,7 +29,10 @@ from .groups import Groups
 from .layout import ClientEvaluation, ClientRow, EvaluationRow, RoundRow
 from .run_folder import RunFolder
 from .summary import RunSummary
-from .versions import versions
+from .versions import changed_versions, versions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Failure(Protocol):
@@ -93,10 +97,17 @@ class RunWriter:
         self._personal: dict[str, float] = {}
         self._has_personal_models = has_personal_models
         if not self.run.is_run:
-            recorded = {**settings, "results-dir": str(folder), "resume": False}
+            # Without the folder, so that the file can be given to another run.
+            recorded = {**settings, "results-dir": "", "resume": False}
             self._files.replace(layout.SETTINGS, tomli_w.dumps(recorded).encode())
         if not (folder / layout.VERSIONS).is_file():
             self._files.replace(layout.VERSIONS, _as_json(versions()))
+        elif changed := changed_versions(self.run.versions):
+            log(
+                WARNING,
+                "the run is resumed with other versions than it began with, and may end otherwise: %s",
+                ", ".join(changed),
+            )
 
     def close(self) -> None:
         """Let other processes write to the folder."""
@@ -239,9 +250,7 @@ class RunWriter:
         ResultsElsewhere
             Where the folder cannot be written to. The message names another that holds what is missing.
         """
-        self._files.complete()
-        self._files.replace(layout.SUMMARY, _as_json(summary.as_json()))
-        self._files.complete()
+        self._files.complete(layout.SUMMARY, _as_json(summary.as_json()))
 
     def _append_clients(self, server_round: int, clients: Sequence[ClientDiagnostics]) -> None:
         rows = [

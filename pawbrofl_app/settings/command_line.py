@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import time
+import argparse
+import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-from flwr.common.config import parse_config_args
 
 from .run_config import RunConfig
 from .setting import InvalidSetting
 from .toml_files import read_toml
 
 APP_FOLDER = Path(__file__).resolve().parents[2]
+_PAIR = re.compile(r"""\s*([^\s='"]+)=('[^']*'|"[^"]*"|\S+)(?=\s|$)""")
+"""A setting as Flower's own parser reads it; that one passes over all else without a word."""
 
 
 def default_settings() -> dict[str, Any]:
@@ -31,13 +32,12 @@ def read_settings(run_config: Sequence[str], folder: Path) -> RunConfig:
     run_config : sequence of str
         TOML files, which may inherit (``base = "mnist"``), or ``key=value`` pairs in Flower's syntax.
     folder : Path
-        What relative ``data-dir`` and ``results-dir`` are relative to; results go to a new folder
-        under its ``results`` where nothing else is asked for.
+        What relative ``data-dir`` and ``results-dir`` are relative to.
 
     Raises
     ------
     InvalidSetting
-        For an unknown setting or value, or settings that are no TOML.
+        For an unknown setting or value, or anything that is neither a TOML file nor wholly pairs.
     """
     settings = default_settings()
     for given in run_config:
@@ -45,10 +45,23 @@ def read_settings(run_config: Sequence[str], folder: Path) -> RunConfig:
     for name in ("data-dir", "results-dir"):
         if isinstance(settings.get(name), str) and settings[name]:
             settings[name] = str(folder / Path(settings[name]).expanduser())
-    config = RunConfig.parse(settings)
-    if config.results.results_dir:
-        return config
-    return config.replace(results_dir=str(folder / "results" / time.strftime("%Y%m%d-%H%M%S")))
+    return RunConfig.parse(settings)
+
+
+def at_least(lowest: int, kind: type[int] | type[float] = int) -> Callable[[str], float]:
+    """Return the argparse type of a number that must not be smaller."""
+    allowed = f"must be a {'whole ' if kind is int else ''}number of at least {lowest}"
+
+    def parse(given: str) -> float:
+        try:
+            number = kind(given)
+        except ValueError:
+            number = lowest - 1
+        if not lowest <= number < float("inf"):
+            raise argparse.ArgumentTypeError(f"{allowed}, got {given!r}")
+        return number
+
+    return parse
 
 
 def _parse_settings(given: str, folder: Path) -> dict[str, Any]:
@@ -57,9 +70,16 @@ def _parse_settings(given: str, folder: Path) -> dict[str, Any]:
         if not path.is_file():
             raise InvalidSetting(f"--run-config {given!r} is not a file")
         return read_toml(path)
+    pairs, rest = [], given.rstrip()
+    while pair := _PAIR.match(rest):
+        pairs.append(f"{pair[1]} = {pair[2]}")
+        rest = rest[pair.end() :]
     try:
-        return dict(parse_config_args([given]))
-    except Exception as problem:
+        if rest or not pairs:
+            raise ValueError(f"{rest.split()[0]!r} is no pair" if rest else "it is empty")
+        return tomllib.loads("\n".join(pairs))
+    except ValueError as problem:
         raise InvalidSetting(
-            f"--run-config {given!r} is neither a .toml file nor key=value pairs: {problem}"
-        ) from problem
+            f"--run-config {given!r} is neither a .toml file nor key=value pairs such as "
+            f"'mu=0.1 attack=\"none\"', without spaces around =: {problem}"
+        ) from None

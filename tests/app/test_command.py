@@ -30,6 +30,16 @@ from pawbrofl_app.settings.command_line import read_settings
         ),
         ("missing.toml", "is not a file"),
         ("mu==", "neither a .toml file nor key=value pairs"),
+        ("mu 0.1", "'mu' is no pair"),
+        ("num-rounds = 1 mu = 0.5", "without spaces around =: 'num-rounds' is no pair"),
+        ("num-rounds=1 mu = 0.5", "'mu' is no pair"),
+        ("num-rounds:3", "'num-rounds:3' is no pair"),
+        ("num-rounds=3 stray", "'stray' is no pair"),
+        ("stray num-rounds=3", "'stray' is no pair"),
+        ("attack='none'mu=1", "neither a .toml file nor key=value pairs"),
+        ("", "it is empty"),
+        ("settings.json", "'settings.json' is no pair"),
+        (".", "'.' is no pair"),
     ],
 )
 def test_bad_settings_are_named_in_one_line(
@@ -48,14 +58,38 @@ def test_bad_settings_are_named_in_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_refusal_does_not_wait_for_pytorch() -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [["run", "-c", "mu=0"], ["run", "-c", "results-dir='.'"], ["resume", "."]],
+    ids=["setting", "existing folder", "no run"],
+)
+def test_a_refusal_waits_for_no_package_that_it_does_not_need(arguments: list[str]) -> None:
     refuse = (
         "import sys; from pawbrofl_app.command import main; "
-        "print(main(['run', '--run-config', 'mu=0']), 'torch' in sys.modules)"
+        f"print(main({arguments!r}), {{'torch', 'flwr', 'pandas', 'scipy', 'ray'}} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", refuse], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["2", "False"]
-    assert done.stderr == "error: mu must be above 0, got 0\n"
+    assert done.stdout.split() == ["2", "set()"]
+    assert done.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--client-resources-num-cpus", "0"),
+        ("--client-resources-num-cpus", "1.5"),
+        ("--client-resources-num-gpus", "-0.1"),
+        ("--client-resources-num-gpus", "nan"),
+        ("--client-resources-num-gpus", "inf"),
+    ],
+)
+def test_resources_that_no_client_can_have_are_refused(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(["run", option, value])
+    assert ended.value.code == 2
+    assert f"argument {option}: must be a " in capsys.readouterr().err
 
 
 def test_an_existing_results_folder_is_not_written_over(
@@ -88,7 +122,8 @@ def test_later_settings_win_and_paths_become_absolute(tmp_path: Path) -> None:
     config = read_settings(["mine.toml", "mu=0.7 data-dir='d'"], tmp_path)
     assert (config.tilt.mu, config.aggregation.aggregator) == (0.7, "filtering")
     assert config.data.data_dir == str(tmp_path / "d")
-    assert config.results.results_dir.startswith(str(tmp_path / "results"))
+    assert config.results.results_dir == ""
+    assert read_settings(["results-dir='r'"], tmp_path).results.results_dir == str(tmp_path / "r")
 
 
 def test_only_a_runs_folder_can_be_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,3 +137,12 @@ def test_a_run_is_resumed_with_its_own_settings(tmp_path: Path, defaults: dict[s
     options = command._parser().parse_args(["resume", str(tmp_path)])
     config = options.read(options)
     assert (config.seed, config.results.resume, config.results.results_dir) == (7, True, str(tmp_path))
+
+
+def test_a_folder_that_cannot_be_made_is_named_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(subprocess, "Popen", None)
+    (tmp_path / "file").touch()
+    assert command.main(["run", "-c", f"results-dir='{tmp_path / 'file' / 'run'}'"]) == 2
+    assert "file/run' cannot be made: [Errno 20] Not a directory" in capsys.readouterr().err

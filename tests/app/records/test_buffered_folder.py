@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from pawbrofl_app.command import main
 from pawbrofl_app.records import buffered_folder
 from pawbrofl_app.records.buffered_folder import BufferedFolder, ResultsElsewhere
+from pawbrofl_app.records.summary import RunSummary
 
 
 @pytest.fixture(autouse=True)
@@ -73,8 +75,9 @@ def test_what_never_finds_room_goes_to_a_folder_that_is_named(small_disk: Path) 
     (small_disk / "ballast").write_bytes(bytes(60 * 1024))
     folder.append("rows.csv", "2\n" * 5000)
     folder.replace("model.pt", bytes(5000))
-    with pytest.raises(ResultsElsewhere, match=r"model\.pt, rows\.csv of this run are in") as error:
-        folder.complete()
+    missing = r"model\.pt, rows\.csv, summary of this run are in"
+    with pytest.raises(ResultsElsewhere, match=missing) as error:
+        folder.complete("summary", b"{}")
     rescued = Path(str(error.value).split("are in ")[1].split(" instead")[0])
     assert (rescued / "rows.csv").read_text() == "a\n1\n" + "2\n" * 5000
     assert (rescued / "model.pt").read_bytes() == bytes(5000)
@@ -93,6 +96,47 @@ def test_a_folder_that_is_gone_is_reported_once(
     path.mkdir()
     folder.append("rows.csv", "3\n")
     assert (path / "rows.csv").read_text() == "0\n1\n2\n3\n"
+
+
+def test_a_folder_that_is_gone_for_good_is_rescued_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "results"
+    path.mkdir()
+    folder = BufferedFolder(path)
+    folder.append("rows.csv", "1\n")
+    folder.replace("settings", b"seed = 1")
+    shutil.rmtree(path)
+    folder.append("rows.csv", "2\n")
+    folder.replace("model", b"model")
+    assert folder.read("rows.csv") == "1\n2\n"
+    with pytest.raises(ResultsElsewhere) as error:
+        folder.complete("summary", b"{}")
+    rescued = Path(str(error.value).split("are in ")[1].split(" instead")[0])
+    assert {file.name: file.read_bytes() for file in rescued.iterdir()} == {
+        "rows.csv": b"1\n2\n",
+        "settings": b"seed = 1",
+        "model": b"model",
+        "summary": b"{}",
+    }
+
+
+def test_what_a_file_lost_is_written_again_and_does_not_keep_others_from_the_disk(
+    tmp_path: Path,
+) -> None:
+    folder = BufferedFolder(tmp_path)
+    folder.append("rows.csv", "1\n")
+    folder.append("others.csv", "a\n")
+    folder.replace("settings", b"seed = 1")
+    (tmp_path / "rows.csv").write_text("")
+    (tmp_path / "others.csv").unlink()
+    (tmp_path / "others.csv").mkdir()
+    (tmp_path / "settings").unlink()
+    folder.append("others.csv", "b\n")
+    folder.append("rows.csv", "2\n")
+    assert (tmp_path / "rows.csv").read_text() == "1\n2\n"
+    (tmp_path / "others.csv").rmdir()
+    folder.complete("summary", b"{}")
+    assert (tmp_path / "others.csv").read_text() == "a\nb\n"
+    assert (tmp_path / "settings").read_bytes() == b"seed = 1"
 
 
 def test_rows_after_a_checkpoint_are_cut_off(tmp_path: Path) -> None:
@@ -132,4 +176,5 @@ def test_a_run_on_a_full_disk_ends_with_its_model_elsewhere(
     assert error.startswith(f"error: results-dir {small_disk / 'run'} could not be written to")
     rescued = Path(error.split("are in ")[1].split(" instead")[0])
     assert (rescued / "model.pt").stat().st_size > 1_000_000
+    assert RunSummary.from_json((rescued / "summary.json").read_text()).malicious
     assert (small_disk / "run" / "rounds.csv").read_text().count("\n") == 3

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,7 +96,8 @@ def test_the_one_before_a_damaged_one_is_used_and_the_log_names_it(
     check_same(folder.newest(), after(1))
     assert "round-000002.checkpoint is left aside" in caplog.text
     (tmp_path / "round-000001.checkpoint").write_bytes(content)
-    assert folder.newest() is None
+    with pytest.raises(DamagedCheckpoint, match=r"no checkpoint in .* is whole"):
+        folder.newest()
 
 
 def test_a_full_disk_costs_a_checkpoint_but_not_the_one_before(
@@ -112,3 +116,27 @@ def test_a_full_disk_costs_a_checkpoint_but_not_the_one_before(
     assert [path.name for path in tmp_path.iterdir()] == ["round-000001.checkpoint"]
     folder.save(after(3))
     check_same(folder.newest(), after(3))
+
+
+def test_arrays_of_objects_are_refused_and_not_unpickled(tmp_path: Path) -> None:
+    class Harmful:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (tmp_path / "executed",)
+
+    archive = io.BytesIO()
+    np.savez(archive, header=np.array([Harmful()], dtype=object))
+    payload = archive.getvalue()
+    with pytest.raises(DamagedCheckpoint, match="allow_pickle=False"):
+        Checkpoint.from_bytes(FIRST_LINE + hashlib.sha256(payload).digest() + payload)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_symbolic_link_in_the_place_of_a_temporary_file_is_not_followed(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("keep")
+    folder = CheckpointFolder(tmp_path / "checkpoints")
+    folder.save(after(1))
+    atomic_files.part_of(folder.path / "round-000002.checkpoint").symlink_to(precious)
+    folder.save(after(2))
+    assert precious.read_text() == "keep"
+    check_same(folder.newest(), after(1))

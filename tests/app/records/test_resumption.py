@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ import pytest
 import tomli_w
 
 from pawbrofl_app.records.atomic_files import part_of
+from pawbrofl_app.records.checkpoint import Checkpoint, CheckpointFolder
 from pawbrofl_app.records.layout import SETTINGS, ClientEvaluation
 from pawbrofl_app.records.opening import open_records
 from pawbrofl_app.records.resumption import MAY_DIFFER, check_resumable
+from pawbrofl_app.records.versions import versions
 from pawbrofl_app.records.writer import RunWriter
 from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
 from pawbrofl_app.tasks.evaluation import Evaluation
@@ -124,6 +127,71 @@ def test_damaged_settings_are_named(records: RunWriter, config: RunConfig) -> No
     resume = RunConfig.parse(config.as_settings() | {"resume": True})
     with pytest.raises(InvalidSetting, match=r"settings\.toml cannot be read"):
         check_resumable(resume)
+
+
+def with_checkpoints(records: RunWriter) -> Path:
+    """Save two checkpoints of the run, after rounds 1 and 2, and close it."""
+    lengths = records.lengths
+    assert lengths is not None
+    folder = CheckpointFolder(records.run.checkpoints_path)
+    for server_round in (1, 2):
+        folder.save(Checkpoint(server_round, [b"model"], 0, lengths))
+    records.close()
+    return folder.path
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_does_not_begin_anew(
+    records: RunWriter, config: RunConfig
+) -> None:
+    for path in with_checkpoints(records).iterdir():
+        path.write_bytes(path.read_bytes()[:-1])
+    before = {path: path.read_bytes() for path in records.run.path.iterdir() if path.is_file()}
+    with pytest.raises(InvalidSetting, match=r"no checkpoint in .* is whole .*its checksum is wrong"):
+        resumed(config)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rounds.csv", b"", r"rounds\.csv is shorter than the"),
+        ("rounds.csv", b"round\n" + b"1\n" * 500, r"rounds\.csv has other columns than round, test_acc"),
+        ("clients.csv", b"\xff" * 5000, "records are damaged: 'utf-8' codec"),
+    ],
+)
+def test_damaged_rows_are_named_before_the_run_goes_on(
+    records: RunWriter, config: RunConfig, name: str, content: bytes, message: str
+) -> None:
+    with_checkpoints(records)
+    (records.run.path / name).write_bytes(content)
+    with pytest.raises(InvalidSetting, match=message):
+        resumed(config)
+
+
+@pytest.mark.parametrize("name", ["rounds.csv", "model.pt", "figures", ".settings.toml.part"])
+def test_symbolic_links_in_the_folder_are_not_followed(
+    records: RunWriter, config: RunConfig, tmp_path: Path, name: str
+) -> None:
+    records.close()
+    (tmp_path / "precious").write_text("keep")
+    (records.run.path / name).unlink(missing_ok=True)
+    (records.run.path / name).symlink_to(tmp_path / "precious")
+    with pytest.raises(InvalidSetting, match="must hold no symbolic links"):
+        resumed(config)
+    assert (tmp_path / "precious").read_text() == "keep"
+
+
+def test_other_versions_than_the_run_began_with_are_named_in_the_log(
+    records: RunWriter, config: RunConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    records.close()
+    resumed(config).close()
+    assert "other versions" not in caplog.text
+    changed = records.run.versions | {"torch": "1.0", "numpy": "0.1"}
+    (records.run.path / "versions.json").write_text(json.dumps(changed))
+    resumed(config).close()
+    now = versions()
+    assert f"numpy {now['numpy']} in place of 0.1, torch {now['torch']} in place of 1.0" in caplog.text
 
 
 def test_rows_that_are_missing_are_named(records: RunWriter, config: RunConfig) -> None:

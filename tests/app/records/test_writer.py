@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import math
 from typing import Any
 
@@ -77,11 +78,12 @@ def test_clients_that_failed_are_recorded_with_the_reason(records: RunWriter) ->
 
 
 def test_settings_can_be_run_again(records: RunWriter, config: RunConfig) -> None:
-    assert RunConfig.parse(records.run.settings) == config
+    assert RunConfig.parse(records.run.settings) == config.replace(results_dir="")
 
 
 def test_versions_are_those_that_are_installed(records: RunWriter) -> None:
     assert records.run.versions["torch"] == torch.__version__.split("+")[0]
+    assert records.run.versions["pawbrofl"] == importlib.metadata.version("pawbrofl")
 
 
 def test_the_model_is_saved_as_a_state_dict(records: RunWriter) -> None:
