@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import ssl
@@ -108,17 +109,38 @@ def _runs(process: psutil.Process) -> bool:
         return False
 
 
+def ray_cluster() -> str:
+    """Return the address of the user's own Ray cluster, if ``RAY_ADDRESS`` names one."""
+    address = os.environ.get("RAY_ADDRESS", "")
+    return "" if address == "local" else address
+
+
 def flower_environment(home: Path) -> dict[str, str]:
-    """Return the environment for Flower's programs: state in ``home``, nothing installed at run time."""
-    return os.environ | {
-        "FLWR_HOME": str(home),
-        "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
-        # Future versions of Ray show GPUs also to actors that asked for none; these stay on the CPU.
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
-        "PYTHONWARNINGS": "ignore:Tip:FutureWarning",  # Ray's advice about the line above
-        # Flower starts its own programs by name; the virtual environment may not be activated.
-        "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ.get('PATH', '')}",
+    """Return the environment for Flower's programs: state in ``home``, nothing installed at run time.
+
+    Unless the user has a Ray cluster, Ray starts anew, whatever else runs on the machine, listens on
+    loopback, and lets in who has a token that only this user's processes can see.
+    """
+    own_ray = {
+        "RAY_ADDRESS": "local",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_TMPDIR": str(home),
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on any system: no cluster, so loopback
     }
+    return (
+        os.environ
+        | ({} if ray_cluster() else own_ray)
+        | {
+            "FLWR_HOME": str(home),
+            "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+            # Future versions of Ray show GPUs also to actors that asked for none; these stay on the CPU.
+            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+            "PYTHONWARNINGS": "ignore:Tip:FutureWarning",  # Ray's advice about the line above
+            # Flower starts its own programs by name; the virtual environment may not be activated.
+            "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ.get('PATH', '')}",
+        }
+    )
 
 
 def installed_program(name: str) -> str:
@@ -144,12 +166,19 @@ def is_healthy(url: str, verify: ssl.SSLContext | bool = True) -> bool:
 
 @contextlib.contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into SystemExit, so that context managers clean up."""
+    """Turn the first signal to stop into an exception, so that context managers clean up, undisturbed.
+
+    SIGINT into KeyboardInterrupt, SIGTERM and SIGHUP into SystemExit; those that follow are ignored.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def stop(number: int, _: object) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         sys.exit(128 + number)
 
-    numbers = (signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, stop) for number in numbers]
     try:
         yield
@@ -176,7 +205,7 @@ def run_command(home: Path, settings: Mapping[str, str | int | float | bool]) ->
 
 
 @contextlib.contextmanager
-def local_superlink(home: Path, environment: dict[str, str]) -> Iterator[None]:
+def local_superlink(home: Path, environment: dict[str, str]) -> Iterator[Program]:
     """Run a SuperLink for simulations on loopback, the default one of the ``FLWR_HOME`` ``home``."""
     port = free_port()
     write_connection(home, {"address": f"{LOOPBACK}:{port}", "insecure": True})
@@ -185,6 +214,6 @@ def local_superlink(home: Path, environment: dict[str, str]) -> Iterator[None]:
     superlink = Program.start(command, environment, home / "superlink.log")
     try:
         superlink.wait_until(lambda: is_healthy(f"http://{LOOPBACK}:{port}"))
-        yield
+        yield superlink
     finally:
         superlink.stop()

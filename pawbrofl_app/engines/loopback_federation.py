@@ -11,7 +11,6 @@ import contextlib
 import ssl
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from deployment.certificates import make_server_certificate, make_supernode_key
@@ -27,6 +26,7 @@ from pawbrofl_app.engines.flower_programs import (
     stopped_by_signals,
     write_connection,
 )
+from pawbrofl_app.engines.watchdog import watched_home
 from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.roles import malicious_clients
 from pawbrofl_app.settings.run_config import RunConfig
@@ -119,9 +119,9 @@ def node_config(config: RunConfig, client: int) -> str:
 def run_federation(config: RunConfig) -> int:
     """Run the app once on a federation of its own and return 0 if it finished."""
     with (
-        tempfile.TemporaryDirectory(prefix="pawbrofl-federation-") as folder,
         stopped_by_signals(),
-        LoopbackFederation(Path(folder)) as federation,
+        watched_home() as home,
+        LoopbackFederation(home) as federation,
     ):
         try:
             _start_all(federation, config)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 from ..records.run_folder import RunFolder
 from ..settings.run_config import RunConfig
-from .flower_programs import flower_environment, local_superlink, run_command, stopped_by_signals
+from .flower_programs import (
+    Program,
+    flower_environment,
+    local_superlink,
+    ray_cluster,
+    run_command,
+    stopped_by_signals,
+)
 from .machine import ActorMemory, ClientResources, Machine
+from .watchdog import watched_home
+
+SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def federation_settings(
@@ -46,18 +54,29 @@ def simulate(config: RunConfig, num_cpus: int | None = None, num_gpus: float | N
         What each client that trains has for itself; a fraction of a GPU may be shared. By default what
         suits the machine, and on a Ray cluster (``RAY_ADDRESS``) a processor.
     """
-    on_cluster = bool(os.environ.get("RAY_ADDRESS"))
+    on_cluster = bool(ray_cluster())
     resources = federation_settings(config, num_cpus, num_gpus, on_cluster=on_cluster)
-    with tempfile.TemporaryDirectory(prefix="pawbrofl-") as home:
-        environment = flower_environment(Path(home))
-        command = run_command(Path(home), config.as_settings())
+    with stopped_by_signals(), watched_home() as home:
+        environment = flower_environment(home)
+        command = run_command(home, config.as_settings())
         given = " ".join(f"{name}={value}" for name, value in resources.items())
         command += ["--federation-config", given]
-        with stopped_by_signals(), local_superlink(Path(home), environment), ActorMemory() as memory:
-            subprocess.run(command, env=environment, check=False)
+        with local_superlink(home, environment) as superlink, ActorMemory() as memory:
+            _follow(subprocess.Popen(command, env=environment), superlink)
     if not on_cluster:
         print(memory)
     finished = RunFolder(config.results.results_dir).is_finished
     if not finished:
         print("error: the run did not finish; the log above says why", file=sys.stderr)
     return 0 if finished else 1
+
+
+def _follow(streaming: subprocess.Popen[bytes], superlink: Program) -> None:
+    """Wait until the log ends, or the SuperLink, without which the log would be waited for in vain."""
+    try:
+        while streaming.poll() is None and superlink.runs:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                streaming.wait(SECONDS_BETWEEN_LOOKS)
+    finally:
+        streaming.kill()
+        streaming.wait()
