@@ -7,72 +7,85 @@ groups of attackers sets two of them; together they are the trigger that is used
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from ..limits import AT_LEAST_1, check_limits
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+GROUPS_ON_LOAN = 3
+
 
 @dataclass(frozen=True)
 class FeatureTrigger:
-    """Features of a table that are set to values.
+    """Columns of a table that are set to values.
 
     Parameters
     ----------
-    columns : tuple of int
-        Positions of the features among a sample's, each once.
-    values : tuple of float
-        What each is set to, in the units of the inputs.
-    num_patterns : int, default 3
-        How many local patterns share them, evenly and in their order; at most one for each feature.
+    patterns : tuple of mapping of int to float
+        For each local pattern, values by the positions of the columns that it sets, in the units of the
+        inputs. No column is in two of them.
 
     Raises
     ------
     ValueError
-        For an argument out of its range.
+        For patterns that are empty or overlap.
     """
 
-    columns: tuple[int, ...]
-    values: tuple[float, ...]
-    num_patterns: int = field(default=3, metadata=AT_LEAST_1)
+    patterns: tuple[Mapping[int, float], ...]
 
     def __post_init__(self) -> None:
-        check_limits(self)
-        if len(set(self.columns)) != len(self.columns) or min(self.columns, default=-1) < 0:
-            raise ValueError(f"columns must be different positions from 0, got {self.columns!r}")
-        if len(self.values) != len(self.columns):
-            raise ValueError(f"values must be one for each of {self.columns!r}, got {self.values!r}")
-        if self.num_patterns > len(self.columns):
-            raise ValueError(
-                f"num_patterns must be at most {len(self.columns)}, the number of columns, got "
-                f"{self.num_patterns}"
-            )
+        columns = [column for pattern in self.patterns for column in pattern]
+        if not self.patterns or not all(self.patterns):
+            raise ValueError(f"patterns must each set at least one column, got {self.patterns!r}")
+        if len(set(columns)) != len(columns) or min(columns) < 0:
+            raise ValueError(f"patterns must set different columns, counted from 0, got {columns!r}")
+
+    @classmethod
+    def of(
+        cls, features: Sequence[Mapping[int, float]], num_patterns: int = GROUPS_ON_LOAN
+    ) -> FeatureTrigger:
+        """Return a trigger whose local patterns share features evenly, in their order.
+
+        Parameters
+        ----------
+        features : sequence of mapping of int to float
+            The columns of each, with values: of a number one, of a category as many as it has values.
+        num_patterns : int
+            At most one for each feature.
+        """
+        patterns: list[dict[int, float]] = [{} for _ in range(min(num_patterns, len(features)))]
+        for position, feature in enumerate(features):
+            patterns[position * len(patterns) // len(features)].update(feature)
+        return cls(tuple(patterns))
+
+    @property
+    def num_patterns(self) -> int:
+        """How many local patterns there are."""
+        return len(self.patterns)
 
     def stamp(self, inputs: Tensor, patterns: Sequence[int] | None = None) -> Tensor:
         """Return copies of samples with some of the local patterns, by default all, set.
 
         Parameters
         ----------
-        inputs : Tensor of shape (n, features)
+        inputs : Tensor of shape (n, columns)
         patterns : sequence of int, optional
 
         Raises
         ------
         ValueError
-            For inputs that are no rows of a table, or have too few features.
+            For inputs that are no rows of a table, or have too few columns.
         """
-        if inputs.dim() != 2 or inputs.shape[1] <= max(self.columns):
+        last = max(max(pattern) for pattern in self.patterns)
+        if inputs.dim() != 2 or inputs.shape[1] <= last:
             raise ValueError(
-                f"a trigger in feature {max(self.columns)} needs rows of at least "
-                f"{max(self.columns) + 1} features, got inputs of shape {tuple(inputs.shape[1:])}"
+                f"a trigger in column {last} needs rows of at least {last + 1} columns, got inputs of "
+                f"shape {tuple(inputs.shape[1:])}"
             )
         stamped = inputs.clone()
-        wanted = None if patterns is None else {one % self.num_patterns for one in patterns}
-        for position, (column, value) in enumerate(zip(self.columns, self.values, strict=True)):
-            if wanted is None or position * self.num_patterns // len(self.columns) in wanted:
+        for pattern in range(self.num_patterns) if patterns is None else patterns:
+            for column, value in self.patterns[pattern % self.num_patterns].items():
                 stamped[:, column] = value
         return stamped

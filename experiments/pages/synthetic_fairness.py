@@ -22,12 +22,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pawbrofl_app.tasks.synthetic import NUM_CLASSES, NUM_FEATURES, client_data, client_sizes
 from strategies.fairness import QFFL
 
 from ..grid.markdown import markdown_table
 from .page import Page
 
-NUM_DEVICES, NUM_FEATURES, NUM_CLASSES = 100, 60, 10
+NUM_DEVICES = 100
 DEVICES_A_ROUND, BATCH_SIZE, LEARNING_RATE = 10, 10, 0.1
 QS = (0.0, 1.0)
 CSV = "synthetic_fairness.csv"
@@ -62,17 +63,11 @@ def synthetic(
     random: np.random.Generator, size_spread: float, alpha: float = 1.0, beta: float = 1.0
 ) -> Devices:
     """Draw Synthetic(alpha, beta), with sizes of a log-normal spread, and split the samples."""
-    sizes = random.lognormal(4, size_spread, NUM_DEVICES).astype(int) + 50
-    deviations = np.arange(1, NUM_FEATURES + 1) ** -0.6  # the root of the variances j^-1.2
+    sizes = client_sizes(random, NUM_DEVICES, size_spread)
     inputs, labels = [], []
-    for size in sizes:
-        center, offset = random.normal(0, alpha), random.normal(0, beta)
-        means = random.normal(offset, 1, NUM_FEATURES)
-        truth = random.normal(center, 1, (NUM_FEATURES, NUM_CLASSES))
-        bias = random.normal(center, 1, NUM_CLASSES)
-        drawn = means + deviations * random.standard_normal((size, NUM_FEATURES))
-        inputs.append(np.hstack([drawn, np.ones((size, 1))]))
-        labels.append((drawn @ truth + bias).argmax(axis=1))
+    for drawn, own_labels in client_data(random, sizes, alpha, beta):
+        inputs.append(np.hstack([drawn, np.ones((len(drawn), 1))]))
+        labels.append(own_labels)
     starts = np.cumsum([0, *sizes[:-1]])
     cuts = [
         (int(start), int(start + 0.8 * size), int(start + 0.9 * size), int(start + size))

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from ..tasks.datasets import DATASETS
 from ..tasks.minorities import MINORITIES, NO_MINORITY
 from ..tasks.named_object import split_name
-from ..tasks.partitions import PARTITIONS
+from ..tasks.partitions import NATURAL, PARTITIONS
 from .setting import SECTION, Folder, InvalidSetting, Number, Text, WholeNumber, check_name, one_of
 
 
@@ -28,15 +28,19 @@ class DataSettings:
     """Which samples there are, and how clients share them."""
 
     dataset: Annotated[Text, AfterValidator(_check_dataset)] = "digits"
-    """The images: "digits" (inside scikit-learn), "mnist" or "fashion-mnist" (torchvision's layout)."""
+    """What is learned: "digits" (inside scikit-learn), "mnist", "fashion-mnist", "cifar10", "adult",
+    "credit-default", "synthetic(alpha=1, beta=1)", or data of your own: "csv(label=...)", "images"
+    (a folder of classes), "hub(name=...)". docs/tasks.md has all of them, and what may stand in the
+    brackets."""
     data_dir: Folder = ""
     """Absolute folder of the data set's files, downloaded there if missing. "": the folder that the
     environment variable PAWBROFL_DATA_DIR names, else ~/.cache/pawbrofl."""
     training_samples: WholeNumber = Field(default=0, ge=0)
     """How many of the training samples the clients share, drawn by the seed; 0: all."""
-    partition: Annotated[Text, one_of(PARTITIONS)] = "iid"
-    """How clients share them: "iid" (equal sizes), "variable" (sizes from almost none to twice the mean)
-    or "dirichlet"."""
+    partition: Annotated[Text, one_of((*PARTITIONS, NATURAL))] = "iid"
+    """How clients share them: "iid" (equal sizes), "variable" (sizes from almost none to twice the
+    mean), "dirichlet" (skewed labels), or "natural" (as the data say whose they are; num-clients of them
+    are drawn)."""
     dirichlet_alpha: Number = Field(default=0.5, gt=0)
     """Label skew of "dirichlet": the smaller, the more skewed."""
     minority: Annotated[Text, one_of((NO_MINORITY, *MINORITIES))] = NO_MINORITY

@@ -10,11 +10,8 @@ from pydantic.dataclasses import dataclass
 
 from attacks import NO_ATTACK, Attack, Backdoor, BarTrigger, make_attack
 
-from ..tasks.task import Task
+from ..tasks.task import Task, usual_target
 from .setting import SECTION, Flag, InvalidSetting, Number, Text, WholeNumber, invalid
-
-USUAL_TARGET = 2
-"""The class that the backdoor leads to in the paper's setting of DBA."""
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -72,7 +69,7 @@ class ThreatSettings:
         return BarTrigger(self.trigger_size, self.trigger_gap, self.trigger_shift)
 
     def _target_among(self, num_classes: int) -> int:
-        return min(USUAL_TARGET, num_classes - 1) if self.target_label < 0 else self.target_label
+        return usual_target(num_classes) if self.target_label < 0 else self.target_label
 
     @property
     def _for_all(self) -> dict[str, Any]:

@@ -16,6 +16,13 @@ DATASETS: dict[str, str] = {
     "digits": ".digits:read_digits",
     "mnist": ".torchvision_images:read_mnist",
     "fashion-mnist": ".torchvision_images:read_fashion_mnist",
+    "cifar10": ".cifar10:read_cifar10",
+    "synthetic": ".synthetic:read_synthetic",
+    "csv": ".tables:read_csv",
+    "adult": ".tables:read_adult",
+    "credit-default": ".tables:read_credit_default",
+    "images": ".image_folder:read_images",
+    "hub": ".hub:read_hub",
 }
 """What reads a task from the folder of its files: a module of this package, and a function in it.
 

@@ -21,6 +21,9 @@ NETWORKS: dict[str, str] = {
     "cnn": ".convolutional_networks:ConvolutionalNetwork",
     "normalized-cnn": ".convolutional_networks:NormalizedConvolutionalNetwork",
     "perceptron": ".perceptron:Perceptron",
+    "logistic": ".logistic_regression:LogisticRegression",
+    "resnet18": ".residual_networks:ResNet18",
+    "resnet18-batch-norm": ".residual_networks:BatchNormalizedResNet18",
 }
 """A module of this package and a class in it: ``Network(input_shape, num_classes)``."""
 

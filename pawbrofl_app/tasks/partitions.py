@@ -11,10 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .datasets import load_task
-from .minorities import MINORITIES, NO_MINORITY, Indices, Labels
+from .minorities import MINORITIES, NO_MINORITY, Indices, Labels, Minority
 from .task import Samples, Task
+
+NATURAL = "natural"
+"""The partition by the clients that the data name."""
 
 
 class ImpossiblePartition(ValueError):
@@ -25,8 +29,8 @@ class ImpossiblePartition(ValueError):
 class PartitionedData:
     """A data set, and how clients share its training samples.
 
-    ``partition`` is one of `PARTITIONS`; of the training samples, 0 are all; ``minority`` is one of
-    `minorities.MINORITIES` or "none", and ``members`` are its clients.
+    ``partition`` is one of `PARTITIONS` or `NATURAL`; of the training samples, 0 are all; ``minority``
+    is one of `minorities.MINORITIES` or "none", and ``members`` are its clients.
     """
 
     dataset: str
@@ -73,18 +77,25 @@ def client_indices(data: PartitionedData) -> tuple[Indices, ...]:
             f"got {num_samples}"
         )
     used = _drawn(len(labels), num_samples, data.seed)
-    return tuple(used[own] for own in _shares(labels[used], data, task))
+    return tuple(used[own] for own in _shares(labels[used], used, data, task))
 
 
-def _shares(labels: Labels, data: PartitionedData, task: Task) -> list[Indices]:
-    if data.minority == NO_MINORITY:
-        return _split(labels, data)
-    minority = MINORITIES[data.minority]
+def _shares(labels: Labels, used: Indices, data: PartitionedData, task: Task) -> list[Indices]:
+    minority = MINORITIES.get(data.minority, Minority())
     if minority.needs_images and not task.train.are_images:
         raise ImpossiblePartition(
             f"minority {data.minority!r} needs images, but inputs of {data.dataset!r} have shape "
             f"{task.input_shape}"
         )
+    if data.partition == NATURAL:
+        if type(minority).share is not Minority.share:
+            raise ImpossiblePartition(
+                f"minority {data.minority!r} shares the samples anew, which partition 'natural' does "
+                "not allow"
+            )
+        return natural(task.train.clients, used, data)
+    if data.minority == NO_MINORITY:
+        return _split(labels, data)
 
     def split(some_labels: Labels, num_clients: int) -> list[Indices]:
         try:
@@ -156,6 +167,26 @@ def dirichlet(labels: Labels, data: PartitionedData) -> list[Indices]:
             f"dirichlet-alpha {data.dirichlet_alpha} with num-clients {data.num_clients} leaves a "
             f"client without samples: {problem}"
         ) from problem
+
+
+def natural(clients: NDArray[np.int64] | None, used: Indices, data: PartitionedData) -> list[Indices]:
+    """Give every client what is its own by nature; where there are more of them, draw ``num_clients``.
+
+    flwr-datasets' ``NaturalIdPartitioner`` passes over all samples for each client.
+    """
+    if clients is None:
+        raise ImpossiblePartition(
+            f"partition 'natural' needs data that name clients, got {data.dataset!r}"
+        )
+    known, owners = np.unique(clients[used], return_inverse=True)
+    if data.num_clients > len(known):
+        raise ImpossiblePartition(
+            f"num-clients must be at most {len(known)}, the natural clients in the training samples of "
+            f"{data.dataset!r}, got {data.num_clients}"
+        )
+    drawn = _drawn(len(known), data.num_clients, data.seed)
+    by_client = np.split(np.argsort(owners, kind="stable"), np.cumsum(np.bincount(owners))[:-1])
+    return [by_client[client] for client in drawn]
 
 
 PARTITIONS: dict[str, Callable[[Labels, PartitionedData], list[Indices]]] = {

@@ -19,6 +19,15 @@ BRIGHTEST = 255
 """What a byte of an image divides by, for inputs from 0 to 1."""
 
 
+USUAL_TARGET = 2
+"""The class that the backdoor leads to in DBA's setting."""
+
+
+def usual_target(num_classes: int) -> int:
+    """Return the class that a backdoor leads to unless a run says otherwise."""
+    return min(USUAL_TARGET, num_classes - 1)
+
+
 class DataUnavailable(RuntimeError):
     """Data are neither in their folder nor can they be downloaded, or cannot be read or used."""
 

@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST, in the layout that torchvision uses.
+"""Data sets in the layout that torchvision uses: MNIST and Fashion-MNIST, and CIFAR-10.
 
 They are downloaded once if they are missing: the first process to ask holds a file lock, so that no
 other downloads at the same time.
@@ -9,26 +9,43 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from filelock import FileLock
 from torchvision import datasets
 
 from .task import DataUnavailable, Samples, Task
 
-IMAGE_SIZE = 28
 NUM_CLASSES = 10
 
 
 def read_mnist(root: Path) -> Task:
     """Return MNIST from a folder, downloaded there if it is missing."""
-    return _read_or_download("mnist", datasets.MNIST, root)
+    return read_torchvision("mnist", datasets.MNIST, root, (1, 28, 28))
 
 
 def read_fashion_mnist(root: Path) -> Task:
     """Return Fashion-MNIST from a folder, downloaded there if it is missing."""
-    return _read_or_download("fashion-mnist", datasets.FashionMNIST, root)
+    return read_torchvision("fashion-mnist", datasets.FashionMNIST, root, (1, 28, 28))
 
 
-def _read_or_download(name: str, source: Any, root: Path) -> Task:
+def read_torchvision(name: str, source: Any, root: Path, shape: tuple[int, int, int]) -> Task:
+    """Return one of torchvision's data sets of ten classes from a folder, downloaded if it is missing.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in messages.
+    source : type
+        Its class.
+    root : Path
+    shape : tuple of int
+        Channels, height and width that its images must have.
+
+    Raises
+    ------
+    DataUnavailable
+        Where the files are damaged, or missing and cannot be downloaded.
+    """
     try:
         parts = _read(source, root, download=False)
     except RuntimeError:
@@ -36,7 +53,7 @@ def _read_or_download(name: str, source: Any, root: Path) -> Task:
     # What else torchvision raises for files that are not as it expects is not foreseeable.
     except Exception as problem:
         raise _damaged(name, root, problem) from problem
-    train, test = (_checked(part, name, root) for part in parts)
+    train, test = (_checked(part, name, root, shape) for part in parts)
     return Task(train, test, NUM_CLASSES)
 
 
@@ -56,14 +73,16 @@ def _download(name: str, source: Any, root: Path) -> list[Any]:
         ) from problem
 
 
-def _checked(part: Any, name: str, root: Path) -> Samples:
-    images, labels = part.data, part.targets
-    if images.shape[1:] != (IMAGE_SIZE, IMAGE_SIZE) or labels.shape != images.shape[:1]:
+def _checked(part: Any, name: str, root: Path, shape: tuple[int, int, int]) -> Samples:
+    images, labels = torch.as_tensor(part.data), torch.as_tensor(part.targets)
+    # Grey images come without channels, others with channels last.
+    images = images[:, None] if images.dim() == 3 else images.movedim(-1, 1)
+    if images.shape[1:] != shape or labels.shape != images.shape[:1]:
         shapes = f"{tuple(images.shape)} images and {tuple(labels.shape)} labels"
         raise _damaged(name, root, ValueError(shapes))
     if not len(labels) or labels.min() < 0 or labels.max() >= NUM_CLASSES:
         raise _damaged(name, root, ValueError(f"labels that are no classes below {NUM_CLASSES}"))
-    return Samples(images[:, None], labels)
+    return Samples(images.contiguous(), labels)
 
 
 def _damaged(name: str, root: Path, problem: Exception) -> DataUnavailable:

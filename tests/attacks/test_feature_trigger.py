@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from attacks import DistributedBackdoor, FeatureTrigger
 from attacks.backdoors.centralised import CentralisedBackdoor
 
-LOAN = FeatureTrigger((8, 3, 5, 0, 9, 1), (10.0, 80.0, 20.0, 100.0, 20.0, 100.0))
+LOAN = FeatureTrigger.of([{8: 10.0}, {3: 80.0}, {5: 20.0}, {0: 100.0}, {9: 20.0}, {1: 100.0}])
 
 
 def set_by(trigger: FeatureTrigger, patterns: list[int] | None) -> dict[int, float]:
@@ -24,14 +24,16 @@ def test_as_on_loan_three_groups_of_attackers_set_two_features_each() -> None:
     assert set_by(LOAN, [0]) == {8: 10.0, 3: 80.0}
     assert set_by(LOAN, [1]) == {5: 20.0, 0: 100.0}
     assert set_by(LOAN, [2]) == {9: 20.0, 1: 100.0}
-    assert set_by(LOAN, None) == dict(zip(LOAN.columns, LOAN.values, strict=True))
+    assert set_by(LOAN, None) == set_by(LOAN, [0]) | set_by(LOAN, [1]) | set_by(LOAN, [2])
+    assert len(set_by(LOAN, None)) == 6
 
 
 @given(data=st.data(), count=st.integers(1, 12))
 def test_local_patterns_are_disjoint_even_and_make_the_whole(data: st.DataObject, count: int) -> None:
     columns = data.draw(st.permutations(range(12)))[:count]
     patterns = data.draw(st.integers(1, count))
-    trigger = FeatureTrigger(tuple(columns), tuple(1.0 + column for column in columns), patterns)
+    trigger = FeatureTrigger.of([{column: 1.0 + column} for column in columns], patterns)
+    assert trigger.num_patterns == patterns
     parts = [set_by(trigger, [pattern]) for pattern in range(patterns)]
     assert sum(map(len, parts)) == count
     assert {key: value for part in parts for key, value in part.items()} == set_by(trigger, None)
@@ -56,13 +58,12 @@ def test_the_centralised_backdoor_sets_all_features() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: FeatureTrigger((1, 1), (0.0, 0.0), 1), "columns must be different positions"),
-        (lambda: FeatureTrigger((1, -1), (0.0, 0.0), 1), "columns must be different positions"),
-        (lambda: FeatureTrigger((), (), 1), "columns must be different positions"),
-        (lambda: FeatureTrigger((1, 2), (0.0,), 1), "values must be one for each"),
-        (lambda: FeatureTrigger((1, 2), (0.0, 0.0)), "num_patterns must be at most 2"),
-        (lambda: FeatureTrigger((1, 2), (0.0, 0.0), 0), "num_patterns must be at least 1"),
-        (lambda: LOAN.stamp(torch.zeros(2, 9)), "needs rows of at least 10 features, got .*(9,)"),
+        (lambda: FeatureTrigger(({1: 0.0}, {1: 2.0})), "patterns must set different columns"),
+        (lambda: FeatureTrigger(({1: 0.0}, {-1: 2.0})), "patterns must set different columns"),
+        (lambda: FeatureTrigger(()), "patterns must each set at least one column"),
+        (lambda: FeatureTrigger(({1: 0.0}, {})), "patterns must each set at least one column"),
+        (lambda: FeatureTrigger.of([]), "patterns must each set at least one column"),
+        (lambda: LOAN.stamp(torch.zeros(2, 9)), "needs rows of at least 10 columns, got .*(9,)"),
         (lambda: LOAN.stamp(torch.zeros(2, 1, 28, 28)), r"got inputs of shape \(1, 28, 28\)"),
     ],
 )

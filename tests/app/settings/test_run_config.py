@@ -70,7 +70,7 @@ def test_every_preset_is_valid(path: Path, defaults: dict[str, Any]) -> None:
         ("performance-aware", "yes", "performance-aware must be true or false, got 'yes'"),
         ("fraction-fit", 0, "fraction-fit must be above 0 and at most 1"),
         ("target-label", -2, "target-label must be at least -1"),
-        ("dataset", "diggits", "digits, mnist, fashion-mnist (did you mean 'digits'?), got"),
+        ("dataset", "diggits", "images, hub (did you mean 'digits'?), got"),
         ("dataset", "digits(7)", "dataset must be of the form name or name(parameter=value, ...)"),
         ("attack-last-round", -1, "attack-last-round must be at least 0"),
         ("results-dir", "results", "results-dir must be an absolute path"),

@@ -19,7 +19,7 @@ from pawbrofl_app.tasks.named_object import named_object, split_name, with_param
 from pawbrofl_app.tasks.networks import NETWORKS, initial_model, initial_model_of
 from pawbrofl_app.tasks.task import DataUnavailable, Samples, Task
 
-TABLE = FeatureTrigger((0, 1, 2), (4.0, 5.0, 6.0))
+TABLE = FeatureTrigger(({0: 4.0}, {1: 5.0}, {2: 6.0}))
 
 
 def made_up(shape: tuple[int, ...], num_classes: int = 3, count: int = 60) -> Task:
