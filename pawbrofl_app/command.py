@@ -15,6 +15,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from report import report_command
+
 from .records.reserved_folder import reserved_folder
 from .records.resumption import check_resumable
 from .records.run_folder import RunFolder, UnreadableRun
@@ -23,12 +25,16 @@ from .settings.machine_check import check_machine
 from .settings.run_config import InvalidSetting, RunConfig
 
 INTERRUPTED = 130
+REPORT = "report"
 LOOPBACK_SETTINGS = APP_FOLDER / "deployment" / "loopback.toml"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 2 for what the user can mend."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == [REPORT]:
+        return report_command.main(given[1:])
+    options = _parser().parse_args(given)
     try:
         config = _checked(options)
         if RunFolder(config.results.results_dir or ".").is_finished:
@@ -93,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_settings(federation)
     federation.set_defaults(read=_settings_on_loopback, run=_run_federation)
+    commands.add_parser(REPORT, help="write report.html of a run's folder, also while it runs")
     return parser
 
 

@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 from clients.model_arrays import arrays_of, load_arrays
+from report import write_page
 from strategies import FairAveraging, PAwBRoFL
 from strategies.branch_state import MAIN
 
@@ -257,3 +258,8 @@ def finish(config: RunConfig, records: RunWriter, malicious: list[int], arrays: 
     for line in summary.lines(config, records.run.path):
         log(INFO, "\t%s", line)
     records.save_summary(summary)
+    if config.results.figures:
+        try:
+            write_page(records.run.path)
+        except OSError as problem:
+            log(ERROR, "the page of the run could not be written: %s", problem)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .aggregation import Aggregation
 from .branch_state import MAIN
@@ -120,7 +120,39 @@ class RoundDiagnostics:
 
 
 OnRound = Callable[[RoundDiagnostics], None]
-"""The callback that a strategy calls after every round."""
+"""The callback that a strategy calls after every round.
+
+One with a method ``on_evaluation(server_round, metrics, where)``, such as ``RoundReport``, is also told
+what the server or the clients find that a model achieves; one with a method ``on_end()``, where the
+Message API says that training is over.
+"""
+
+
+def tell_evaluation(
+    on_round: OnRound | None, server_round: int, metrics: Mapping[str, Any] | None, where: str
+) -> None:
+    """Tell a callback that wants to know it what a model was found to achieve.
+
+    Parameters
+    ----------
+    on_round : callable, optional
+    server_round : int
+        The round that made the model, 0 for the initial one.
+    metrics : mapping of str to object, optional
+        None or empty where nobody evaluated.
+    where : str
+        Who evaluated: "server" or "clients".
+    """
+    on_evaluation = getattr(on_round, "on_evaluation", None)
+    if on_evaluation is not None and metrics:
+        on_evaluation(server_round, metrics, where)
+
+
+def tell_end(on_round: OnRound | None) -> None:
+    """Tell a callback that wants to know it that training is over."""
+    on_end = getattr(on_round, "on_end", None)
+    if on_end is not None:
+        on_end()
 
 
 def judged_malicious(robust_weight: float, num_clients: int) -> bool:

@@ -11,6 +11,7 @@ from flwr.server.client_proxy import ClientProxy
 from flwr.server.strategy import FedAvg
 from flwr.server.strategy.aggregate import weighted_loss_avg
 
+from .diagnostics import OnRound, tell_evaluation
 from .replies.client_replies import EncodedReply
 from .reported_metrics import finite_evaluations
 from .training_rounds import TrainingRounds
@@ -26,6 +27,7 @@ class FitStrategy(TrainingRounds, FedAvg):
         "fit_metrics_aggregation_fn": dict,
         "evaluate_metrics_aggregation_fn": dict,
     }
+    on_round: OnRound | None
     _tensor_type = ""
 
     def configure_fit(
@@ -79,4 +81,19 @@ class FitStrategy(TrainingRounds, FedAvg):
             metrics = self.evaluate_metrics_aggregation_fn(
                 [(result.num_examples, result.metrics) for _, result in results]
             )
-        return (weighted_loss_avg(usable) if usable else None), metrics
+        loss = weighted_loss_avg(usable) if usable else None
+        tell_evaluation(self.on_round, server_round, _with_loss(loss, metrics), "clients")
+        return loss, metrics
+
+    def evaluate(
+        self, server_round: int, parameters: Parameters
+    ) -> tuple[float, dict[str, Scalar]] | None:
+        """Evaluate the model with ``evaluate_fn``, if there is one, and tell ``on_round``."""
+        evaluation = super().evaluate(server_round, parameters)
+        if evaluation is not None:
+            tell_evaluation(self.on_round, server_round, _with_loss(*evaluation), "server")
+        return evaluation
+
+
+def _with_loss(loss: float | None, metrics: dict[str, Scalar]) -> dict[str, Scalar]:
+    return metrics if loss is None else {"loss": loss, **metrics}

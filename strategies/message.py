@@ -5,15 +5,16 @@ Thin over `strategies.rounds`, as is its sister `strategies.pawbrofl` for ``aggr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
-from flwr.serverapp.strategy import FedAvg
+from flwr.serverapp.strategy import FedAvg, Result
 from flwr.serverapp.strategy.strategy_utils import aggregate_metricrecords, sample_nodes
 
 from .branch_state import MAIN
+from .diagnostics import tell_end, tell_evaluation
 from .flower_log import FLOWER_LOG, one_line
 from .replies.client_replies import EncodedReply
 from .reported_metrics import averageable
@@ -125,7 +126,39 @@ class PAwBRoFL(RobustRounds, FedAvg):
         """Average the clients' metrics as FedAvg does, without replies that do not fit the others."""
         contents = [reply.content for reply in _with_content(replies, "aggregate_evaluate")]
         everyone = range(len(contents))
-        return self._average("aggregate_evaluate", self.evaluate_metrics_aggr_fn, contents, everyone)
+        aggregate = self.evaluate_metrics_aggr_fn
+        metrics = self._average("aggregate_evaluate", aggregate, contents, everyone)
+        tell_evaluation(self.on_round, server_round, metrics, "clients")
+        return metrics
+
+    def start(
+        self,
+        grid: Grid,
+        initial_arrays: ArrayRecord,
+        num_rounds: int = 3,
+        timeout: float = 3600,
+        train_config: ConfigRecord | None = None,
+        evaluate_config: ConfigRecord | None = None,
+        evaluate_fn: Callable[[int, ArrayRecord], MetricRecord | None] | None = None,
+    ) -> Result:
+        """Run the rounds as Flower does; ``on_round`` is told what ``evaluate_fn`` finds as well."""
+
+        def told(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
+            metrics = None if evaluate_fn is None else evaluate_fn(server_round, arrays)
+            tell_evaluation(self.on_round, server_round, metrics, "server")
+            return metrics
+
+        result = super().start(
+            grid,
+            initial_arrays,
+            num_rounds,
+            timeout,
+            train_config,
+            evaluate_config,
+            None if evaluate_fn is None else told,
+        )
+        tell_end(self.on_round)
+        return result
 
     def _record(self, tensors: Sequence[bytes]) -> ArrayRecord:
         arrays = {

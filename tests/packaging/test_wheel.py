@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import PROJECT
 
 HEAVY = ("torch", "torchvision", "ray", "pandas", "matplotlib", "sklearn", "flwr_datasets", "datasets")
-PACKAGES = ("strategies", "attacks")
+PACKAGES = ("strategies", "attacks", "report")
 ATTACK = """
 import numpy as np
 from pawbrofl.attacks import malicious, poisoned
@@ -114,6 +114,20 @@ def test_attacks_of_a_wheel_work_without_pytorch(environment: Path) -> None:
     assert printed == "None\n[2, 1, 0]\n"
 
 
+def test_the_report_of_a_wheel_needs_jinja2_alone(environment: Path, tmp_path: Path) -> None:
+    (tmp_path / "clients.csv").write_text("round,client,weight,judged_malicious\n1,7,1.0,True\n")
+    finished = run([environment / "bin" / "pawbrofl", "report", tmp_path], environment)
+    assert finished.stdout.strip() == str(tmp_path / "report.html"), finished.stderr
+    code = "from pawbrofl.report import RoundReport; RoundReport('results')"
+    python(environment / "bin" / "python", without([*HEAVY, "flwr", "scipy"]) + code, environment)
+    refused = (
+        without(["jinja2"])
+        + f"try:\n    {code.replace('; ', chr(10) + '    ')}\nexcept ImportError as e: print(e)"
+    )
+    printed = python(environment / "bin" / "python", refused, environment)
+    assert printed == "the report's page needs Jinja2: pip install 'pawbrofl[report]'\n"
+
+
 def test_attacks_import_neither_flower_nor_pytorch() -> None:
     code = without([*HEAVY, "flwr"]) + "from attacks import ATTACKS, backdoor_success, poisoned"
     python(sys.executable, code, PROJECT)
@@ -127,10 +141,10 @@ def test_the_command_of_a_wheel_says_where_the_app_is(environment: Path) -> None
 
 
 def test_the_command_of_a_clone_says_which_requirement_is_missing() -> None:
-    code = without(["tomli_w"]) + "from pawbrofl_app.console import main; sys.exit(main())"
+    code = without(["pydantic"]) + "from pawbrofl_app.console import main; sys.exit(main())"
     finished = run([sys.executable, "-c", code], PROJECT)
     assert finished.returncode == 2
-    assert finished.stderr.startswith("error: the app needs tomli_w, which is not installed.")
+    assert finished.stderr.startswith("error: the app needs pydantic, which is not installed.")
 
 
 def test_the_folder_works_under_another_name_in_another_project(tmp_path: Path) -> None:
