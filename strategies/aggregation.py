@@ -24,6 +24,7 @@ from .gramian import Gramian, gramian_of, single_precision_gramian, weighted_sum
 from .tilt import Tilt
 from .updates import ClientUpdates, Updates
 from .weightings import RECOMMENDED, Weighting, weighting_named
+from .weightings.parts.outliers import num_far_apart
 
 TOLERANCE = 1e-6
 """How far robust weights may be from the sum one."""
@@ -41,11 +42,14 @@ class Aggregation:
         q, summing to one. With blocks, their mean over the coordinates.
     weights : ndarray of shape (m,), float64
         What each update was multiplied with in ``mean``. With blocks, their mean over the coordinates.
+    num_far_apart : int
+        How many updates count though they are far from most others; with blocks, not looked for.
     """
 
     mean: Any
     robust_weights: FloatArray
     weights: FloatArray
+    num_far_apart: int = 0
 
 
 def aggregate(
@@ -97,7 +101,7 @@ def aggregate(
     rows, usable = rows.select(usable), order[usable]
     precision = np.float64 if single is None else np.float32
     mean = np.zeros(rows.num_coordinates)
-    robust_weights, weights = np.zeros(m), np.zeros(m)
+    robust_weights, weights, far_apart = np.zeros(m), np.zeros(m), 0
     for block in rows.blocks(block_size):
         gramian = gramian_of(rows, block) if single is None else single[0]
         q = _checked(weighting(gramian.shifted), weighting, len(usable))
@@ -105,10 +109,11 @@ def aggregate(
         if performance is not None and gaps is not None:
             final = norm_matched(gramian, q, performance(q, gaps[usable], usable))
         weighted_sum(rows, block, final, mean, precision)
+        far_apart = num_far_apart(gramian.shifted, q) if block_size is None else 0
         share = len(block) / rows.num_coordinates
         robust_weights[usable] += share * q
         weights[usable] += share * final
-    return Aggregation(rows.in_their_form(mean), robust_weights, weights)
+    return Aggregation(rows.in_their_form(mean), robust_weights, weights, far_apart)
 
 
 def _checked(q: FloatArray, weighting: Weighting, num_updates: int) -> FloatArray:

@@ -75,6 +75,10 @@ class BranchedRounds:
         self._left_out_since: dict[str, int] = {}
         self._sent: dict[str, int] = {}
 
+    def withstand(self, weighting: Weighting, epsilon: Epsilon) -> None:
+        """Weigh updates like this from now on."""
+        self.weighting, self.epsilon = weighting, epsilon
+
     def forget(self) -> None:
         """Forget all branches and optimisers' states, as where a model of another form is trained."""
         self.models, self.optimizer_states = {}, {MAIN: None}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .aggregation import Aggregation
 from .branch_state import MAIN
+from .protection import Protection
 from .replies.client_replies import ClientReply
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ class RoundDiagnostics:
         From there to the new model.
     branches : BranchDiagnostics
         Which branches of the model opened and closed, and who moved.
+    protection : Protection
+        Whether malicious clients could be told from honest ones.
     """
 
     server_round: int
@@ -117,6 +120,7 @@ class RoundDiagnostics:
     training_seconds: float
     aggregation_seconds: float
     branches: BranchDiagnostics = BranchDiagnostics()
+    protection: Protection = Protection()
 
 
 OnRound = Callable[[RoundDiagnostics], None]

@@ -8,11 +8,16 @@ from typing import Any
 
 from .branch_state import MAIN
 from .diagnostics import BranchDiagnostics, RoundDiagnostics
+from .protection import NOT_ENOUGH
 from .repeatedly_left_out import EITHER, Streaks, after_round, in_words, repeatedly_left_out
 
 FLOWER_LOG = logging.getLogger("flwr")
 
 LONGEST_TEXT = 200
+
+FAR_APART = (
+    "updates that count are far from most others. Malicious clients may be more than epsilon allows for"
+)
 
 
 def one_line(text: str) -> str:
@@ -48,6 +53,7 @@ class RoundLog:
 
     def __init__(self) -> None:
         self._streaks: Streaks = {}
+        self._warned = set[str]()
 
     def write(self, diagnostics: RoundDiagnostics, stage: str) -> None:
         """Log who was left out and why, how long aggregation took, and who was judged malicious.
@@ -55,7 +61,17 @@ class RoundLog:
         Whoever begins to be left out by the weighting again and again is named once, in a warning.
         """
         suspects = [client.client for client in diagnostics.clients if client.judged_malicious]
-        log_aggregation(diagnostics, stage, f"; judged malicious: {', '.join(suspects) or 'none'}")
+        protection = diagnostics.protection
+        judgement = f"judged malicious: {', '.join(suspects) or 'none'}"
+        if protection.missing:
+            judgement = f"nobody can be judged malicious: {protection.missing}"
+        elif protection.num_far_apart:
+            judgement += f"; {protection.num_far_apart} more that count are far from most others"
+        log_aggregation(diagnostics, stage, f"; {judgement}")
+        if protection.is_surprising and protection.missing not in self._warned:
+            self._warned.add(protection.missing)
+            told = protection.missing or FAR_APART
+            FLOWER_LOG.warning("%s: there is no protection against malicious clients: %s", stage, told)
         before = repeatedly_left_out(self._streaks)
         self._streaks = after_round(self._streaks, diagnostics.server_round, diagnostics.clients)
         known = {one.client for one in before}
@@ -70,10 +86,11 @@ def log_aggregation(diagnostics: RoundDiagnostics, stage: str, judgement: str = 
     left_out = [client for client in diagnostics.clients if client.left_out]
     for client in left_out:
         FLOWER_LOG.warning("%s: left out client %s: %s", stage, client.client, client.left_out)
+    enough = diagnostics.protection.missing != NOT_ENOUGH
     FLOWER_LOG.info(
         "%s: aggregated %s updates in %.2f s%s",
         stage,
-        len(diagnostics.clients) - len(left_out),
+        len(diagnostics.clients) - len(left_out) if enough else 0,
         diagnostics.aggregation_seconds,
         judgement,
     )

@@ -88,7 +88,8 @@ class PAwBRoFL(RobustRounds, FedAvg):
         self.send_model((array.data for array in arrays.values()), list(arrays))
         asked = list(messages)
         nodes = [str(message.metadata.dst_node_id) for message in asked]
-        return self._in_branches(asked, self.models_to_train(server_round, nodes))
+        num_clients = len(list(grid.get_node_ids()))
+        return self._in_branches(asked, self.models_to_train(server_round, nodes, num_clients))
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid

@@ -164,6 +164,12 @@ def take_steps(
     return main
 
 
+def num_far_apart(steps: Sequence[ModelStep]) -> int:
+    """Return how many updates of the main model count though they are far from most others."""
+    of_main = [each.step for each in steps if each.share.is_main and each.step is not None]
+    return sum(step.aggregation.num_far_apart for step in of_main)
+
+
 def verdicts_of_round(
     num_usable: int, steps: Sequence[ModelStep], left_out: Mapping[int, bool]
 ) -> list[Verdict]:

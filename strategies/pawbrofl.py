@@ -63,7 +63,9 @@ class PAwBRoFL(RobustRounds, FitStrategy):
         """Sample clients for training and remember the global model that they are sent."""
         instructions = super().configure_fit(server_round, parameters, client_manager)
         self.send_model(parameters.tensors)
-        numbers = self.models_to_train(server_round, [client.cid for client, _ in instructions])
+        numbers = self.models_to_train(
+            server_round, [client.cid for client, _ in instructions], client_manager.num_available()
+        )
         return self._in_branches(instructions, numbers)
 
     def configure_evaluate(

@@ -20,14 +20,23 @@ from .checks import require
 from .diagnostics import OnRound, RoundDiagnostics, diagnose
 from .epsilon import Epsilon, check_epsilon_or_auto
 from .flower_log import RoundLog, log_settings
-from .model_steps import ReportedGaps, Stepping, steps_of_round, take_steps, verdicts_of_round
+from .model_steps import (
+    ReportedGaps,
+    Stepping,
+    num_far_apart,
+    steps_of_round,
+    take_steps,
+    verdicts_of_round,
+)
+from .participation import Participation
 from .performance_aware import PerformanceAware
+from .protection import FAILED, Protection, missing_protection
 from .replies.client_replies import ClientReply, EncodedReply
 from .replies.sent_model import SentModel
 from .server_optimizers import ServerOptimizer
 from .tilt import Tilt
 from .training_rounds import TrainingRounds
-from .weightings import RECOMMENDED, Weighting, weighting_named
+from .weightings import RECOMMENDED, Mean, Weighting, weighting_named
 
 RECOMMENDED_TILT = PerformanceAware()
 """The default tilt; a strategy with another epsilon bounds the reports accordingly."""
@@ -116,6 +125,7 @@ class RobustRounds(TrainingRounds):
         self._gaps = ReportedGaps(loss_gap_key)
         self._models = BranchedRounds(self.branching, self.weighting, epsilon)
         self._round_log = RoundLog()
+        self._num_asked = self._num_clients = 0
 
     def __repr__(self) -> str:
         """Return the settings that decide how updates are aggregated."""
@@ -139,8 +149,20 @@ class RobustRounds(TrainingRounds):
             self._models.forget()
         self._sent = sent
 
-    def models_to_train(self, server_round: int, nodes: Sequence[str]) -> list[int]:
-        """Return the branch whose model each node is sent for training, 0 for the global one."""
+    def models_to_train(
+        self, server_round: int, nodes: Sequence[str], num_clients: int = 0
+    ) -> list[int]:
+        """Return the branch whose model each node is sent for training, 0 for the global one.
+
+        Parameters
+        ----------
+        server_round : int
+        nodes : sequence of str
+            Those that are sent a model.
+        num_clients : int
+            How many there are to draw from.
+        """
+        self._num_asked, self._num_clients = len(nodes), num_clients
         return self._models.send(server_round, nodes)
 
     def models_to_evaluate(self, nodes: Sequence[str]) -> list[int]:
@@ -166,10 +188,24 @@ class RobustRounds(TrainingRounds):
         read, usable, sent = received.read, received.usable, received.sent
         self._models.introduce({reply.node: reply.reported_id for reply in reversed(read)})
         homes = [self._models.home(reply.node) for reply in read]
-        steps = steps_of_round(self._models, self._stepping(server_round, usable), sent, usable)
+        participation = Participation(self._num_clients, max(self._num_asked, len(read)), len(usable))
+        enough = isinstance(self.weighting, Mean) or participation.is_enough(self._known_epsilon)
+        missing = missing_protection(
+            [replies[reply.position] for reply in usable], self.weighting, enough=enough
+        )
+        # Too few decide nothing: neither the model nor who is left out of it.
+        usable = usable if enough else []
+        self._models.withstand(
+            participation.weighting(self.weighting), participation.epsilon_or_auto(self.epsilon)
+        )
+        stepping = self._stepping(server_round, usable, participation)
+        steps = steps_of_round(self._models, stepping, sent, usable)
         left_out, changes = self._models.settle(server_round, sent, usable)
-        clients = diagnose(read, verdicts_of_round(len(usable), steps, left_out), homes)
-        self._tell(server_round, received, clients, changes, stage=stage)
+        verdicts = verdicts_of_round(len(received.usable), steps, left_out)
+        failed = any(each.step is None for each in steps)
+        protection = Protection(FAILED if failed else missing, num_far_apart(steps))
+        clients = diagnose(read, verdicts, homes)
+        self._tell(server_round, received, clients, changes, protection, stage=stage)
         main = take_steps(self._models, steps, sent, stage)
         self._models.advance(sent.arrays if main is None else sent.as_received(main))
         return received.finished(main)
@@ -185,14 +221,19 @@ class RobustRounds(TrainingRounds):
     def _log(self, diagnostics: RoundDiagnostics, stage: str) -> None:
         self._round_log.write(diagnostics, stage)
 
-    def _stepping(self, server_round: int, usable: Sequence[ClientReply]) -> Stepping:
+    def _stepping(
+        self, server_round: int, usable: Sequence[ClientReply], participation: Participation
+    ) -> Stepping:
         names = [reply.client for reply in usable]
+        tilt = self.performance and self.performance.at_round(server_round, names)
+        if isinstance(tilt, PerformanceAware):
+            tilt = replace(tilt, epsilon=participation.epsilon(tilt.epsilon))
         return Stepping(
-            self.performance and self.performance.at_round(server_round, names),
+            tilt,
             self.server_learning_rate,
             self.server_optimizer,
             self.block_size,
-            self._known_epsilon,
+            participation.epsilon(self._known_epsilon),
             self._gaps,
         )
 

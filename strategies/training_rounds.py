@@ -13,6 +13,7 @@ from .arrays import NDArrays
 from .checks import require
 from .diagnostics import BranchDiagnostics, ClientDiagnostics, OnRound, RoundDiagnostics
 from .flower_log import log_aggregation
+from .protection import Protection
 from .replies.client_replies import ClientReply, EncodedReply, read_replies
 from .replies.sent_model import SentModel
 from .reported_metrics import check_options_of_flower
@@ -129,6 +130,7 @@ class TrainingRounds:
         received: ReceivedRound,
         clients: Sequence[ClientDiagnostics],
         branches: BranchDiagnostics = NO_BRANCHES,
+        protection: Protection = Protection(),  # noqa: B008
         *,
         stage: str,
     ) -> None:
@@ -139,6 +141,7 @@ class TrainingRounds:
             training_seconds=received.received_at - received.sent.sent_at,
             aggregation_seconds=time.perf_counter() - received.received_at,
             branches=branches,
+            protection=protection,
         )
         self._log(diagnostics, stage)
         if self.on_round is not None:

@@ -73,9 +73,11 @@ class AggregateFit:
             min_available_clients=1, min_fit_clients=1, on_round=self.rounds.append, **options
         )
 
-    def run(self, start: Model, replies: Sequence[Reply], server_round: int = 1) -> Model | None:
+    def run(
+        self, start: Model, replies: Sequence[Reply], server_round: int = 1, silent: Sequence[int] = ()
+    ) -> Model | None:
         """Return the next global model, or None where the present one is kept."""
-        self.num_asked(start, [reply.node for reply in replies], server_round)
+        self.num_asked(start, [*(reply.node for reply in replies), *silent], server_round)
         results = [(NamedProxy(str(reply.node)), self.result(reply)) for reply in replies]
         parameters, self.metrics = self.strategy.aggregate_fit(server_round, results, [])
         return None if parameters is None else parameters_to_ndarrays(parameters)
@@ -133,9 +135,12 @@ class AggregateTrain:
             min_available_nodes=1, min_train_nodes=1, on_round=self.rounds.append, **options
         )
 
-    def run(self, start: Model, replies: Sequence[Reply], server_round: int = 1) -> Model | None:
+    def run(
+        self, start: Model, replies: Sequence[Reply], server_round: int = 1, silent: Sequence[int] = ()
+    ) -> Model | None:
         """Return the next global model, or None where the present one is kept."""
-        contents = {reply.node: self.content(reply) for reply in replies}
+        contents: dict[int, RecordDict | Error] = {node: Error(1, "silent") for node in silent}
+        contents |= {reply.node: self.content(reply) for reply in replies}
         arrays, self.metrics = self.answer(start, contents, server_round)
         if arrays is None:
             return None

@@ -26,6 +26,12 @@ STANDS_OUT = 1.5
 If another does as much, honest clients come in groups, and neither is left out.
 """
 
+FAR_APART = 6.0
+"""As `OUTLIER_DISTANCE`, of what honest updates never were: 4.9 at most over five kinds of noise."""
+
+ALIKE = 1e-6
+"""Distances of that fraction of the largest are rounding errors."""
+
 MAX_AUTO_EPSILON = 0.4
 """The fraction up to which ``epsilon="auto"`` looks for malicious clients.
 
@@ -83,18 +89,38 @@ def drop_outliers(gramian: FloatArray, max_outliers: int) -> NDArray[np.intp]:
     is smallest. Malicious updates cannot widen it: honest clients' own balls are candidates.
     """
     m = len(gramian)
-    number = m - max_outliers
     if max_outliers < 1:
         return np.arange(m)
+    from_mean, reach = _from_innermost(gramian, m - max_outliers)
+    outermost = np.argsort(-from_mean, kind="stable")[:max_outliers]
+    return np.setdiff1d(np.arange(m), outermost[from_mean[outermost] > OUTLIER_DISTANCE * reach])
+
+
+def num_far_apart(gramian: FloatArray, q: FloatArray) -> int:
+    """Return how many updates count though they are `FAR_APART` from the mean of the innermost half.
+
+    They are more than the weighting was told to withstand. 0 where half of the updates are all alike:
+    then nothing says how far is far.
+    """
+    counted = np.flatnonzero(q)
+    if len(counted) < 3:
+        return 0
+    inner = gramian[np.ix_(counted, counted)]
+    from_mean, reach = _from_innermost(inner, len(counted) // 2 + 1)
+    if reach <= ALIKE * from_mean.max():
+        return 0
+    return int((from_mean > FAR_APART * reach).sum())
+
+
+def _from_innermost(gramian: FloatArray, number: int) -> tuple[FloatArray, float]:
+    """Return each update's distance from the mean of so many innermost ones, and how far these reach."""
     distances = squared_distances(gramian)
     centre = int(np.argmin(np.partition(distances, number - 1, axis=1)[:, number - 1]))
     innermost = np.argsort(distances[centre], kind="stable")[:number]
     to_innermost = distances[:, innermost]
     scatter = float(to_innermost[innermost].mean()) / 2
     from_mean = np.sqrt(np.maximum(to_innermost.mean(axis=1) - scatter, 0.0))
-    reach = OUTLIER_DISTANCE * float(np.sort(from_mean)[number - 1])
-    outermost = np.argsort(-from_mean, kind="stable")[:max_outliers]
-    return np.setdiff1d(np.arange(m), outermost[from_mean[outermost] > reach])
+    return from_mean, float(np.sort(from_mean)[number - 1])
 
 
 def max_malicious_among(gramian: FloatArray, epsilon: Epsilon) -> int:
