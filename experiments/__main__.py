@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from pawbrofl_app.settings.command_line import at_least
 
 from .grid.runner import CellFolder, folders_of
 from .grid.study import InvalidStudy, Study, names, preset
@@ -19,10 +23,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 2 for what the user can mend."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        sys.stdout.flush()
     except InvalidStudy as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever reads, such as head, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,7 +74,9 @@ def _add_results(command: argparse.ArgumentParser, *, jobs: bool) -> None:
     command.add_argument("--seeds", type=int, metavar="N", help="seeds 1 to N; default: the study's own")
     command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
     if jobs:
-        command.add_argument("--jobs", type=int, metavar="N", help="cells at once; default: cores")
+        command.add_argument(
+            "--jobs", type=at_least(1), metavar="N", help="cells at once; default: cores"
+        )
 
 
 def _list(_: argparse.Namespace) -> int:

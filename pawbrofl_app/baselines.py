@@ -55,8 +55,9 @@ class _Recorded(FedAvg):
                 loss_gap=reported_number(result.metrics, "loss_gap"),
                 judged_malicious=False,
                 num_examples=result.num_examples,
+                node=node.cid,
             )
-            for _, result in results
+            for node, result in results
         )
         self._on_round(
             RoundDiagnostics(server_round, clients, received_at - self._sent_at, now - received_at)

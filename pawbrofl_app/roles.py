@@ -8,6 +8,7 @@ from attacks import NO_ATTACK, Attack, Backdoor
 from attacks.draw import draw_malicious
 from clients.collusion import Collusion
 from clients.honest import HonestClient
+from strategies.epsilon import max_malicious
 
 from .settings.node_config import Site
 from .settings.run_config import InvalidSetting, RunConfig
@@ -15,6 +16,9 @@ from .settings.threat_settings import ThreatSettings
 from .tasks.datasets import load_task
 from .tasks.own_data import load_own_task
 from .tasks.task import Task
+
+LIKELY = 0.01
+"""A probability, in each round, from which more malicious clients than epsilon are warned of."""
 
 
 def malicious_clients(config: RunConfig) -> list[int]:
@@ -33,6 +37,28 @@ def task_at(config: RunConfig, site: Site) -> Task:
     if site.data_dir:
         return load_own_task(site.data_dir, config.data.dataset)
     return load_task(config.data.dataset, config.data.data_dir)
+
+
+def too_many_malicious(config: RunConfig) -> str:
+    """Return a warning where rounds are likely to have more malicious clients than epsilon; else "".
+
+    Of the M malicious ones among N clients, n of which a round draws, it has X by the hypergeometric
+    distribution; the aggregator withstands f of n.
+    """
+    from scipy.stats import hypergeom  # a second that clients, who import this module, can do without
+
+    clients, drawn = config.federation.num_clients, config.federation.num_fit_clients
+    epsilon, num_rounds = config.aggregation.epsilon, config.federation.num_rounds
+    withstood = max_malicious(epsilon, drawn)
+    in_a_round = float(hypergeom(clients, config.num_malicious, drawn).sf(withstood))
+    if in_a_round < LIKELY or not config.aggregation.has_epsilon:
+        return ""
+    in_some_round = 1 - (1 - in_a_round) ** num_rounds
+    return (
+        f"epsilon {epsilon:g} withstands {withstood} malicious clients of the {drawn} that train in a "
+        f"round; as {config.num_malicious} of all {clients} are malicious, a round has more with "
+        f"probability {in_a_round:.2g} and some of {num_rounds} rounds with {in_some_round:.2g}"
+    )
 
 
 def attack_of(config: RunConfig, site: Site) -> Attack | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from dataclasses import replace
-from logging import ERROR, INFO
+from logging import ERROR, INFO, WARNING
 from typing import Any
 
 from flwr.common import (
@@ -35,7 +35,7 @@ from .records.personal_model_measures import PersonalModelMeasures
 from .records.run_figures import draw_figures
 from .records.summary import RunSummary
 from .records.writer import RunWriter
-from .roles import evaluated_backdoor, malicious_clients
+from .roles import evaluated_backdoor, malicious_clients, too_many_malicious
 from .rounds.client_sampling import CLIENT_ID_KEY, SeededClientManager
 from .rounds.exchange import Exchange
 from .rounds.flow_control import flow_control_of
@@ -64,6 +64,8 @@ def serve(grid: Grid, config: RunConfig, method: Method | None = None) -> None:
     method = method_of(config) if method is None else method
     check_machine(config)
     malicious = malicious_clients(config)
+    if warning := too_many_malicious(config):
+        log(WARNING, warning)
     with closing(open_records(config, malicious)) as records:
         log(INFO, "Results go to %s", records.run.path)
         if records.run.is_finished:

@@ -39,6 +39,8 @@ class ClientDiagnostics:
         The branch of the model that the client was a member of; 0 for the main model. Its weights are
         among that branch's members. On a visit to the main model they are 0, and the client is judged
         by how it looks there.
+    node : str
+        The id of the node that replied: what it reports as ``client`` is a claim, this is not.
     """
 
     client: str
@@ -49,6 +51,7 @@ class ClientDiagnostics:
     num_examples: int
     left_out: str = ""
     branch: int = MAIN
+    node: str = ""
 
     @property
     def reason(self) -> str:
@@ -217,6 +220,7 @@ def diagnose(
                 num_examples=reply.num_examples,
                 left_out=reply.left_out,
                 branch=branch,
+                node=reply.node,
             )
         )
     return tuple(clients)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from ..records.run_folder import RunFolder
-from ..settings.run_config import RunConfig
+from ..settings.run_config import InvalidSetting, RunConfig
 from .flower_programs import (
     Program,
     flower_environment,
@@ -35,6 +35,11 @@ def federation_settings(
         machine = Machine.this()
         chosen = ClientResources.on(machine, config.federation.num_fit_clients, config.training.device)
         limit = {"init-args-num-cpus": machine.processors}
+        if num_cpus is not None and num_cpus > machine.processors:
+            raise InvalidSetting(
+                f"--client-resources-num-cpus must be at most {machine.processors}, the processors that "
+                f"this process may use, got {num_cpus}"
+            )
         if num_cpus is None and num_gpus is None:
             print(chosen)
     return {

@@ -55,6 +55,7 @@ class ClientRow:
     num_examples: int
     left_out: str
     branch: int = 0
+    node: str = ""
 
 
 @dataclass(frozen=True)

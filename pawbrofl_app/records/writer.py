@@ -39,6 +39,7 @@ class Failure(Protocol):
     """A client that sent no reply that can be read: who, whether it sent something, and why."""
 
     client: str
+    node: str
     replied: bool
     left_out: str
 
@@ -171,6 +172,7 @@ class RunWriter:
                 judged_malicious=failure.replied,
                 num_examples=0,
                 left_out=failure.left_out,
+                node=failure.node,
             )
             for failure in failures
         ]
@@ -265,6 +267,7 @@ class RunWriter:
                 num_examples=client.num_examples,
                 left_out=client.left_out,
                 branch=client.branch,
+                node=client.node,
             )
             for client in clients
         ]

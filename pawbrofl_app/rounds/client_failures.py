@@ -11,6 +11,8 @@ class ClientFailure(RuntimeError):
     Attributes
     ----------
     client : str
+        Its name, by default its node id.
+    node : str
         Its node id.
     reason : str
         In one printable line, as a part of it may be the client's own words.
@@ -20,9 +22,10 @@ class ClientFailure(RuntimeError):
         Why nothing of it counts, for the records.
     """
 
-    def __init__(self, client: str, reason: str, *, replied: bool = False) -> None:
+    def __init__(self, client: str, reason: str, *, replied: bool = False, node: str = "") -> None:
         super().__init__(f"client {client}: {one_line(reason)}")
         self.client = client
+        self.node = node or client
         self.reason = one_line(reason)
         self.replied = replied
         self.left_out = f"{'unreadable' if replied else 'no'} reply: {self.reason}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from logging import WARNING
 
@@ -14,10 +15,15 @@ from .client_sampling import CLIENT_ID_KEY
 
 
 class ClientNames:
-    """The numbers in nodes' last replies, which are their names; without one, a node goes by its id."""
+    """The numbers in nodes' last replies, which are their names.
+
+    A node goes by its id where it has named no number, or one that another node has named as well at
+    some time: a failure is put on nobody who may have no part in it.
+    """
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
+        self._claimants: defaultdict[str, set[str]] = defaultdict(set)
 
     def learn(self, results: Sequence[tuple[ClientProxy, FitRes]]) -> None:
         """Take over the numbers in a round's replies, and log which of them several nodes claim."""
@@ -26,6 +32,7 @@ class ClientNames:
             number = result.metrics.get(CLIENT_ID_KEY)
             if isinstance(number, int) and not isinstance(number, bool):
                 self._names[client.cid] = str(number)
+                self._claimants[str(number)].add(client.cid)
                 claims.setdefault(number, []).append(client.cid)
         for number, nodes in claims.items():
             if len(nodes) > 1:
@@ -33,7 +40,8 @@ class ClientNames:
 
     def of(self, node: str) -> str:
         """Return the name of a node."""
-        return self._names.get(node, node)
+        name = self._names.get(node, node)
+        return name if len(self._claimants[name]) == 1 else node
 
     def described(self, failure: ClientFailure) -> str:
         """Return in words who failed, and why."""

@@ -220,7 +220,8 @@ class TrainingLoop:
         for failure in failures:
             log(WARNING, "aggregate_fit: no reply from %s", self._names.described(failure))
         return results, [
-            ClientFailure(self._names.of(f.client), f.reason, replied=f.replied) for f in failures
+            ClientFailure(self._names.of(f.client), f.reason, replied=f.replied, node=f.client)
+            for f in failures
         ]
 
     def _evaluate_at_clients(self, server_round: int) -> None:

@@ -48,6 +48,11 @@ class AggregationSettings:
     """How many groups of clients that are left out again and again are given a branch of the model of
     their own; 0: none."""
 
+    @property
+    def has_epsilon(self) -> bool:
+        """Whether the aggregator is meant to withstand a fraction of malicious clients."""
+        return self.aggregator not in ("mean", "fed-median") and not is_fair(self.aggregator)
+
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         not_ours = self.aggregator in BASELINES or is_fair(self.aggregator)

@@ -6,6 +6,7 @@ other downloads at the same time.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,17 @@ def _read(source: Any, root: Path, *, download: bool) -> list[Any]:
 
 
 def _download(name: str, source: Any, root: Path) -> list[Any]:
+    lock = FileLock(root / f".{name}.lock")
+    there = {path for path in (root, *root.parents, *root.rglob("*")) if path.exists()}
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f".{name}.lock"):
+        with lock:
             return _read(source, root, download=True)
     except (RuntimeError, OSError, ValueError) as problem:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        for path in sorted({root, *root.parents, *root.rglob("*")} - there, reverse=True):
+            with contextlib.suppress(OSError):  # a file, or a folder that holds some
+                path.rmdir()
         raise DataUnavailable(
             f"data-dir {str(root)!r} does not hold {name} in torchvision's layout, and it could not "
             f"be downloaded there: {problem}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,16 @@ def test_resources_that_no_client_can_have_are_refused(
     assert f"argument {option}: must be a " in capsys.readouterr().err
 
 
+def test_more_processors_for_a_client_than_there_are_is_refused_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(subprocess, "Popen", None)
+    monkeypatch.chdir(tmp_path)
+    assert command.main(["run", "--client-resources-num-cpus", "4096"]) == 2
+    errors = capsys.readouterr().err
+    assert re.match(r"error: --client-resources-num-cpus must be at most \d+, .* got 4096$", errors)
+
+
 def test_an_existing_results_folder_is_not_written_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,6 +126,7 @@ def test_missing_data_without_network_is_named(
     errors = capsys.readouterr().err
     assert "data-dir" in errors
     assert str(tmp_path / "data") in errors
+    assert list(tmp_path.iterdir()) == [], "neither a folder nor a lock is left"
 
 
 def test_later_settings_win_and_paths_become_absolute(tmp_path: Path) -> None:

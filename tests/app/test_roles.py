@@ -19,7 +19,12 @@ from clients.malicious import MaliciousClient
 from clients.model_arrays import arrays_of
 from clients.training_cache import TrainingCache
 from pawbrofl_app.client_app import client_of
-from pawbrofl_app.roles import collusion_of, evaluated_backdoor, malicious_clients
+from pawbrofl_app.roles import (
+    collusion_of,
+    evaluated_backdoor,
+    malicious_clients,
+    too_many_malicious,
+)
 from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.datasets import load_task
 from pawbrofl_app.tasks.evaluation import evaluate
@@ -158,3 +163,23 @@ def test_a_new_backdoor_needs_its_line_in_the_registry_alone_and_is_measured_by_
     bars = Backdoor(BarTrigger(), 6)
     assert evaluate(SeesBottomRow(), images, labels, bars).attack_success_rate == 0.0
     assert ATTACKS["bottom-row"].changes == ("data",)
+
+
+@pytest.mark.parametrize(
+    ("settings", "probabilities"),
+    [
+        ({}, ""),
+        ({"malicious-fraction": 0.25}, "probability 1 and some of 20 rounds with 1"),
+        ({"malicious-fraction": 0.25, "aggregator": "mean"}, ""),
+        ({"malicious-fraction": 0.25, "attack": "none"}, ""),
+        # Of 20 clients 4 are malicious; more than 2 of 10: (C(4,3) C(16,7) + C(4,4) C(16,6)) / C(20,10).
+        ({"fraction-fit": 0.5, "num-rounds": 2}, "probability 0.29 and some of 2 rounds with 0.5"),
+        ({"fraction-fit": 0.5, "malicious-fraction": 0.1}, ""),
+    ],
+)
+def test_rounds_that_are_likely_to_have_too_many_attackers_are_warned_of(
+    defaults: dict[str, Any], settings: dict[str, Any], probabilities: str
+) -> None:
+    warning = too_many_malicious(RunConfig.parse(defaults | settings))
+    assert warning.endswith(probabilities)
+    assert bool(warning) == bool(probabilities)

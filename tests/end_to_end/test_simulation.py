@@ -48,7 +48,7 @@ def run_in_process(results: Path, settings: str) -> None:
 
 def records_of(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     run = RunFolder(folder)
-    return run.rounds.drop(columns=SECONDS), run.clients
+    return run.rounds.drop(columns=SECONDS), run.clients.drop(columns="node")  # drawn anew in each run
 
 
 def check_same(folder: Path, other: Path) -> None:

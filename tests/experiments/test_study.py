@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -177,3 +180,25 @@ def names_digest(name: str) -> str:
 def test_finished_cells_stay_finished(name: str) -> None:
     """A cell's name holds a digest of what is off its default: another name is a run to be done anew."""
     assert names_digest(name) == CELLS[name]
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two"])
+def test_jobs_that_no_study_could_run_with_are_refused(
+    jobs: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "default-attack", "--jobs", jobs])
+    assert ended.value.code == 2
+    assert (
+        f"argument --jobs: must be a whole number of at least 1, got '{jobs}'" in capsys.readouterr().err
+    )
+
+
+def test_a_reader_who_has_had_enough_makes_no_traceback() -> None:
+    status = [sys.executable, "-m", "experiments", "status", "threat-matrix"]
+    with subprocess.Popen(status, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        running.stdout.close()
+        _, errors = running.communicate()
+    assert errors == b""
+    assert running.returncode == 128 + signal.SIGPIPE

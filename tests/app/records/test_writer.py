@@ -67,11 +67,15 @@ def test_evaluations_are_recorded_and_only_those_of_honest_clients_make_the_meas
 
 
 def test_clients_that_failed_are_recorded_with_the_reason(records: RunWriter) -> None:
-    failures = [ClientFailure("1", "it\ndied"), ClientFailure("2", "KeyError: 'x'", replied=True)]
+    failures = [
+        ClientFailure("1", "it\ndied", node="4711"),
+        ClientFailure("2", "KeyError: 'x'", replied=True),
+    ]
     records.add_failures(3, failures)
     clients = records.run.clients
     rows = clients[clients["round"] == 3]
     assert rows["left_out"].tolist() == ["no reply: it died", "unreadable reply: KeyError: 'x'"]
+    assert rows["node"].tolist() == ["4711", "2"]
     assert rows["judged_malicious"].tolist() == [False, True]
     assert rows["truly_malicious"].tolist() == [False, True]
     assert rows["weight"].tolist() == [0.0, 0.0]
