@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(given)
     try:
         config = _checked(options)
-        if RunFolder(config.results.results_dir or ".").is_finished:
+        if _is_finished(config):
             print(f"the run in {config.results.results_dir} is finished, there is nothing to resume")
             return 0
         with reserved_folder(config, Path.cwd() / "results") as reserved:
@@ -60,14 +60,17 @@ def _checked(options: argparse.Namespace) -> RunConfig:
     """
     try:
         config: RunConfig = options.read(options)
-        run = RunFolder(config.results.results_dir)
-        if config.results.results_dir and run.path.exists():
+        if config.results.results_dir and Path(config.results.results_dir).exists():
             check_resumable(config)
-        if not run.is_finished:
+        if not _is_finished(config):
             check_machine(config)
     except (OSError, RuntimeError) as problem:
         raise InvalidSetting(str(problem)) from problem
     return config
+
+
+def _is_finished(config: RunConfig) -> bool:
+    return bool(config.results.results_dir) and RunFolder(config.results.results_dir).is_finished
 
 
 def _run(config: RunConfig, options: argparse.Namespace) -> int:

@@ -24,6 +24,8 @@ from ..settings.command_line import APP_FOLDER
 
 LOOPBACK = "127.0.0.1"
 CONNECTION = "pawbrofl"
+LONGEST_RAY_FOLDER = 39
+"""Ray has sockets in folders below, whose paths may have 107 characters."""
 SECONDS_TO_START = 60.0
 SECONDS_TO_STOP = 10.0
 
@@ -125,9 +127,10 @@ def flower_environment(home: Path) -> dict[str, str]:
         "RAY_ADDRESS": "local",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "RAY_TMPDIR": str(home),
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on any system: no cluster, so loopback
     }
+    if len(str(home)) <= LONGEST_RAY_FOLDER:
+        own_ray["RAY_TMPDIR"] = str(home)
     return (
         os.environ
         | ({} if ray_cluster() else own_ray)

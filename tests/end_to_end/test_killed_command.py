@@ -9,6 +9,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +36,8 @@ def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """A run in its first round, and the folder of its programs."""
     given = f"{LONG} results-dir='{tmp_path / 'run'}'"
     command = [sys.executable, "-m", "pawbrofl_app.command", "run", "--run-config", given]
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    temporary = Path(tempfile.mkdtemp(prefix="p"))  # short, for Ray's sockets
+    environment = os.environ | {"TMPDIR": str(temporary)}
     started = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     )
@@ -45,11 +47,13 @@ def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
         line = started.stdout.readline()
         assert line, log
         log += line
-    (home,) = tmp_path.glob("pawbrofl-home-*")
+    (home,) = temporary.glob("pawbrofl-home-*")
     assert len(processes_of(home)) > 5
     yield started, home
     started.kill()
     started.communicate()
+    check_nothing_is_left_after(home, 10)
+    temporary.rmdir()  # nor did Ray leave anything
 
 
 def named(home: Path, part: str) -> list[psutil.Process]:
