@@ -1,42 +1,24 @@
-"""PAwBRoFL as a Flower strategy for ``flwr.serverapp.strategy`` projects (the Message API).
+"""Flower strategies for ``flwr.serverapp.strategy`` projects (the Message API).
 
-Thin over `strategies.rounds`, as is its sister `strategies.pawbrofl` for ``aggregate_fit``.
+Thin over `strategies.rounds` and `strategies.fair_rounds`, as are their sisters for ``aggregate_fit`` in
+`strategies.pawbrofl` and `strategies.fair_averaging`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Sequence
 
-from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
-from flwr.serverapp.strategy import FedAvg, Result
-from flwr.serverapp.strategy.strategy_utils import aggregate_metricrecords, sample_nodes
 
 from .branch_state import MAIN
-from .diagnostics import tell_end, tell_evaluation
-from .flower_log import FLOWER_LOG, one_line
-from .replies.client_replies import EncodedReply
-from .reported_metrics import averageable
+from .fair_rounds import FairRounds
+from .flower_log import FLOWER_LOG
+from .message_strategy import MessageStrategy
 from .rounds import RobustRounds
 
-NUMPY = "numpy.ndarray"
 
-
-def _with_content(replies: Iterable[Message], stage: str) -> list[Message]:
-    """Return the replies that are not errors, of which the log has the clients' words in a line each."""
-    received = list(replies)
-    valid = [reply for reply in received if not reply.has_error()]
-    failed = len(received) - len(valid)
-    FLOWER_LOG.info("%s: Received %s results and %s failures", stage, len(valid), failed)
-    for reply in received:
-        if reply.has_error():
-            node, words = reply.metadata.src_node_id, one_line(str(reply.error.reason))
-            FLOWER_LOG.info("\t> Received error in reply from node %s: %s", node, words)
-    return valid
-
-
-class PAwBRoFL(RobustRounds, FedAvg):
+class PAwBRoFL(RobustRounds, MessageStrategy):
     """Performance-aware Byzantine-robust federated learning.
 
     Clients report their optimality gap as the metric ``loss_gap`` (or ``loss-gap``) of a training
@@ -65,13 +47,6 @@ class PAwBRoFL(RobustRounds, FedAvg):
         For an argument out of its range; the message names it.
     """
 
-    fractions = ("fraction_train", "fraction_evaluate")
-    metrics_functions: ClassVar = {
-        "train_metrics_aggr_fn": MetricRecord,
-        "evaluate_metrics_aggr_fn": MetricRecord,
-    }
-    _global_arrays = ArrayRecord()
-
     def summary(self) -> None:
         """Log the settings that decide how updates are aggregated, and FedAvg's."""
         self.log_settings()
@@ -81,12 +56,8 @@ class PAwBRoFL(RobustRounds, FedAvg):
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """Sample nodes for training and remember the global model that they are sent."""
-        # FedAvg counts the nodes before it waits for them, so a first round could start with few.
-        sample_nodes(grid, self.min_available_nodes, 0)
-        messages = super().configure_train(server_round, arrays, config, grid)
-        self._global_arrays = arrays
+        asked = list(super().configure_train(server_round, arrays, config, grid))
         self.send_model((array.data for array in arrays.values()), list(arrays))
-        asked = list(messages)
         nodes = [str(message.metadata.dst_node_id) for message in asked]
         num_clients = len(list(grid.get_node_ids()))
         return self._in_branches(asked, self.models_to_train(server_round, nodes, num_clients))
@@ -104,70 +75,6 @@ class PAwBRoFL(RobustRounds, FedAvg):
         branches = self.serialized_branches()
         return {number: self._record(tensors) for number, tensors in branches.items()}
 
-    def aggregate_train(
-        self, server_round: int, replies: Iterable[Message]
-    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        """Aggregate the clients' models into the next global model.
-
-        Returns None for the arrays, which keeps the global model, where no reply can be used.
-        """
-        valid = _with_content(replies, "aggregate_train")
-        if not valid:
-            return None, None
-        tensors, aggregated = self.finish_round(
-            server_round, [self._encoded(reply) for reply in valid], stage="aggregate_train"
-        )
-        contents = [reply.content for reply in valid]
-        metrics = self._average("aggregate_train", self.train_metrics_aggr_fn, contents, aggregated)
-        if tensors is None:
-            return None, metrics
-        return self._record(tensors), metrics
-
-    def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
-        """Average the clients' metrics as FedAvg does, without replies that do not fit the others."""
-        contents = [reply.content for reply in _with_content(replies, "aggregate_evaluate")]
-        everyone = range(len(contents))
-        aggregate = self.evaluate_metrics_aggr_fn
-        metrics = self._average("aggregate_evaluate", aggregate, contents, everyone)
-        tell_evaluation(self.on_round, server_round, metrics, "clients")
-        return metrics
-
-    def start(
-        self,
-        grid: Grid,
-        initial_arrays: ArrayRecord,
-        num_rounds: int = 3,
-        timeout: float = 3600,
-        train_config: ConfigRecord | None = None,
-        evaluate_config: ConfigRecord | None = None,
-        evaluate_fn: Callable[[int, ArrayRecord], MetricRecord | None] | None = None,
-    ) -> Result:
-        """Run the rounds as Flower does; ``on_round`` is told what ``evaluate_fn`` finds as well."""
-
-        def told(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
-            metrics = None if evaluate_fn is None else evaluate_fn(server_round, arrays)
-            tell_evaluation(self.on_round, server_round, metrics, "server")
-            return metrics
-
-        result = super().start(
-            grid,
-            initial_arrays,
-            num_rounds,
-            timeout,
-            train_config,
-            evaluate_config,
-            None if evaluate_fn is None else told,
-        )
-        tell_end(self.on_round)
-        return result
-
-    def _record(self, tensors: Sequence[bytes]) -> ArrayRecord:
-        arrays = {
-            name: Array(array.dtype, array.shape, NUMPY, data)
-            for (name, array), data in zip(self._global_arrays.items(), tensors, strict=True)
-        }
-        return ArrayRecord(arrays)
-
     def _in_branches(self, messages: Sequence[Message], numbers: Sequence[int]) -> list[Message]:
         """Return messages with the models of these branches in the place of the global one."""
         models = self.branch_models() if any(numbers) else {}
@@ -182,48 +89,46 @@ class PAwBRoFL(RobustRounds, FedAvg):
             for message, number in zip(messages, numbers, strict=True)
         ]
 
-    def _encoded(self, reply: Message) -> EncodedReply:
-        content = reply.content
-        metrics: dict[str, Any] = {}
-        for record in reversed(list(content.metric_records.values())):
-            metrics.update(record)
-        tensors, unreadable = self._tensors(content)
-        examples = metrics.get(self.weighted_by_key)
-        node = str(reply.metadata.src_node_id)
-        return EncodedReply(node, tensors, metrics, examples, unreadable)
 
-    def _tensors(self, content: RecordDict) -> tuple[list[bytes], str]:
-        records = content.array_records
-        if len(records) == 1:
-            (arrays,) = records.values()
-        elif self.arrayrecord_key in records:
-            arrays = records[self.arrayrecord_key]
-        else:
-            return [], f"{len(records)} ArrayRecords, none of them named {self.arrayrecord_key!r}"
-        expected = self._global_arrays
-        missing = [name for name in expected if name not in arrays]
-        if missing or len(arrays) != len(expected):
-            return [], f"{len(arrays)} arrays instead of {len(expected)}; missing: {missing[:3]}"
-        if any(array.stype != NUMPY for array in arrays.values()):
-            return [], f"arrays that are not serialized as {NUMPY}"
-        return [arrays[name].data for name in expected], ""
+class FairAveraging(FairRounds, MessageStrategy):
+    """Averages the clients' updates with the weights of a `FairWeighting`.
 
-    def _average(
-        self, stage: str, aggregate: Any, contents: Sequence[RecordDict], usable: Sequence[int]
-    ) -> MetricRecord | None:
-        """Give somebody's own function all replies, and Flower's those that it can average."""
-        if aggregate.aggregate_metrics is not aggregate_metricrecords:
-            own: MetricRecord | None = aggregate(contents, self.weighted_by_key) if contents else None
-            return own
-        contents = [contents[position] for position in usable]
-        records = [list(content.metric_records.values()) for content in contents]
-        alike = [contents[i] for i in averageable(records, self.weighted_by_key)]
-        if len(alike) < len(contents):
-            FLOWER_LOG.warning(
-                "%s: the metrics of %d of %d replies do not fit the others' and are not averaged",
-                stage,
-                len(contents) - len(alike),
-                len(contents),
-            )
-        averaged: MetricRecord | None = aggregate(alike, self.weighted_by_key) if alike else None
-        return averaged
+    ::
+
+        strategy = FairAveraging(QFFL(q=5))
+
+    Clients report their mean loss on their own training data under the model they received as the
+    metric ``loss_before`` (or ``loss-before``) of a training reply. One that does not gets no weight;
+    where none does, the plain mean is taken, and the log says so. None of these aggregators withstands
+    malicious clients.
+
+    Parameters
+    ----------
+    weighting : FairWeighting
+        One of `strategies.fairness`.
+    server_learning_rate, loss_key, loss_gap_key, client_id_key, on_round
+        See `FairRounds`, which lists all options. Diagnostics hold the clients' weights, normalised;
+        there are no robust weights and nobody is judged malicious.
+    **fedavg_options
+        All options of ``flwr.serverapp.strategy.FedAvg``. What ``weighted_by_key`` names weighs
+        metrics, not models.
+
+    Raises
+    ------
+    ValueError
+        For an argument out of its range; the message names it.
+    """
+
+    def summary(self) -> None:
+        """Log the settings that decide how updates are aggregated, and FedAvg's."""
+        FLOWER_LOG.info("\t├──> %s", self)
+        super().summary()
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Sample nodes for training and remember the global model that they are sent."""
+        asked = list(super().configure_train(server_round, arrays, config, grid))
+        num_nodes = len(list(grid.get_node_ids()))
+        self.send_model((array.data for array in arrays.values()), num_clients=num_nodes)
+        return asked

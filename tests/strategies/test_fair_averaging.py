@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from flwr.common import Code, EvaluateRes, Status, parameters_to_ndarrays
 
+import strategies.message
 from strategies import FairAveraging, diagnostics_table
 from strategies.fairness import (
     FAIR_WEIGHTINGS,
@@ -22,7 +23,7 @@ from strategies.fairness import (
     fair_weighting_named,
 )
 
-from .one_round import AggregateFit, Model, NamedProxy, Reply
+from .one_round import AggregateFit, AggregateTrain, Model, NamedProxy, Reply
 
 START = [np.full((4, 5), 3.0, np.float32), np.arange(7, dtype=np.float32), np.array([1, 2])]
 LOSSES = (0.5, 0.1, 2.0, 0.7, 0.2, 1.1)
@@ -58,7 +59,18 @@ def rounds_of(weighting: FairWeighting, **options: Any) -> AggregateFit:
     return way
 
 
-def shares(way: AggregateFit) -> list[float]:
+def message_rounds_of(weighting: FairWeighting, **options: Any) -> AggregateTrain:
+    way = AggregateTrain(strategy=object())
+    way.strategy = strategies.message.FairAveraging(
+        weighting, min_available_nodes=1, min_train_nodes=1, on_round=way.rounds.append, **options
+    )
+    return way
+
+
+BOTH: tuple[Any, ...] = (rounds_of, message_rounds_of)
+
+
+def shares(way: AggregateFit | AggregateTrain) -> list[float]:
     return [client.weight for client in way.rounds[-1].clients]
 
 
@@ -242,10 +254,11 @@ def test_claiming_another_s_id_shares_its_weight_and_makes_none() -> None:
     assert sum(way.strategy.state()["carried"]) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("start", BOTH, ids=["aggregate_fit", "aggregate_train"])
 @pytest.mark.parametrize("weighting", [AgnosticFL(0.3), QFFL(2.0)], ids=str)
-def test_resumed_it_goes_on_bit_for_bit(weighting: FairWeighting) -> None:
+def test_resumed_it_goes_on_bit_for_bit(weighting: FairWeighting, start: Any) -> None:
     losses = np.random.default_rng(1).exponential(size=(4, 5))
-    whole, killed, resumed = (rounds_of(weighting) for _ in range(3))
+    whole, killed, resumed = (start(weighting) for _ in range(3))
     models = [
         whole.run(START, replies_with(row, seed=i), i) for i, row in enumerate(losses.tolist(), start=1)
     ]
@@ -256,6 +269,35 @@ def test_resumed_it_goes_on_bit_for_bit(weighting: FairWeighting) -> None:
         model = resumed.run(START, replies_with(losses[server_round - 1].tolist(), seed=server_round))
         np.testing.assert_array_equal(flat(model), flat(models[server_round - 1]))
     assert shares(resumed) == shares(whole)
+
+
+@pytest.mark.parametrize("name", FAIR_WEIGHTINGS)
+def test_both_apis_give_the_same_bits(name: str, log: list[str]) -> None:
+    fit, train = (start(fair_weighting_named(name), server_learning_rate=0.7) for start in BOTH)
+    random = np.random.default_rng(3)
+    for server_round in (1, 2, 3):
+        replies = replies_with(random.exponential(size=7).tolist(), seed=server_round)
+        replies[2].metrics["loss_before"] = math.inf
+        replies[4].model = [b"no array"] * 3
+        replies[5].model = [np.full_like(a, np.nan) if a.dtype.kind == "f" else a for a in START]
+        ours, theirs = (way.run(START, replies, server_round) for way in (train, fit))
+        assert ours is not None
+        assert theirs is not None
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(one, other)
+            assert one.dtype == other.dtype
+        assert shares(train) == shares(fit)
+        for one, other in zip(train.rounds[-1].clients, fit.rounds[-1].clients, strict=True):
+            assert (one.client, one.left_out, one.judged_malicious) == (
+                other.client,
+                other.left_out,
+                other.judged_malicious,
+            )
+    for key, value in fit.strategy.state().items():
+        np.testing.assert_array_equal(train.strategy.state()[key], value)
+    for stage in ("aggregate_fit", "aggregate_train"):
+        named = f"{stage}: no weight for clients 2, which report no" in "".join(log)
+        assert named == fair_weighting_named(name).uses_losses
 
 
 def test_an_unknown_name_is_refused() -> None:
