@@ -150,7 +150,7 @@ ATTACKS: dict[str, RegisteredAttack] = {
     ),
     "deflated-report": RegisteredAttack(DeflatedReport, _HERE, "none for the attacker: it loses weight"),
     "infinite-report": RegisteredAttack(
-        InfiniteReport, _HERE, "none: the report is no finite number and the update weighs nothing"
+        InfiniteReport, _HERE, "none: a report that is no finite number is taken as the median"
     ),
     "nan-report": RegisteredAttack(
         NanReport, _HERE, "none, as infinite-report; meant to break the softmax"

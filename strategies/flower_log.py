@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .branch_state import MAIN
@@ -44,6 +44,15 @@ def warn_of_missing_gaps(missing: int, num_clients: int, loss_gap_key: str) -> N
         "local training (strategies.measure_loss_gap does it).",
         missing,
         num_clients,
+        loss_gap_key,
+    )
+
+
+def name_those_without_gaps(clients: Sequence[str], loss_gap_key: str) -> None:
+    """Say which clients report no gap where most do."""
+    FLOWER_LOG.warning(
+        "clients %s report no metric `%s` that is a finite number and count as if it were the median",
+        ", ".join(clients),
         loss_gap_key,
     )
 

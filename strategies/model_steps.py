@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from .arrays import NDArrays, is_reasonable
 from .branch_shares import Share
 from .branched_rounds import BranchedRounds
 from .diagnostics import Verdict, verdicts
 from .epsilon import epsilon_among, max_malicious
-from .flower_log import FLOWER_LOG, warn_of_missing_gaps
+from .flower_log import FLOWER_LOG, name_those_without_gaps, warn_of_missing_gaps
 from .performance_aware import PerformanceAware
 from .replies.client_replies import ClientReply
 from .replies.sent_model import SentModel
@@ -27,12 +26,13 @@ class ReportedGaps:
     Parameters
     ----------
     loss_gap_key : str
-        Named in the warning, which is given once.
+        Named in the warnings: one for all, where most report none, else one for each client.
     """
 
     def __init__(self, loss_gap_key: str) -> None:
         self.loss_gap_key = loss_gap_key
         self._warned = False
+        self._named = set[str]()
 
     def of(self, replies: Sequence[ClientReply], epsilon: float) -> list[float] | None:
         """Return the gaps, or None where so many are missing that honest clients report none.
@@ -40,8 +40,13 @@ class ReportedGaps:
         With the few that do report, a tilt would hand the model to whoever reports something.
         """
         gaps = [reply.loss_gap for reply in replies]
-        missing = int(np.isnan(gaps).sum())
+        silent = [reply.client for reply in replies if math.isnan(reply.loss_gap)]
+        missing = len(silent)
         if missing <= max_malicious(epsilon, len(replies)):
+            unnamed = [client for client in silent if client not in self._named]
+            if unnamed:
+                self._named.update(unnamed)
+                name_those_without_gaps(unnamed, self.loss_gap_key)
             return gaps
         if not self._warned:
             self._warned = True

@@ -5,9 +5,9 @@ client i's weight is ``q_i softmax(z)_i`` where ``z_i = q_i gap_i / mu``. What t
 that clients report their gaps themselves. Here, unless that is switched off, reports are bounded
 (`bounded_reports`), and so is what they can do (`bounded_exponents`):
 
-    Let clients L hold the share Q of the robust weight of all whose reports are finite numbers. Whatever
-    anyone reports, L's share of the tilted weight is at most ``rho Q / (1 + (rho - 1) Q)``, where rho
-    is ``max_tilt``. Proof: client i's weight is ``q_i t_i`` with ``t_i`` between ``a`` and ``rho a``
+    Let clients L hold the share Q of the robust weight. Whatever anyone reports, or if it reports
+    nothing, L's share of the tilted weight is at most ``rho Q / (1 + (rho - 1) Q)``, where rho is
+    ``max_tilt``. Proof: client i's weight is ``q_i t_i`` with ``t_i`` between ``a`` and ``rho a``
     for one a > 0, so L's weight is at most ``rho a Q`` and the others' at least ``a (1 - Q)``; the
     share grows with the former and falls with the latter.
 """
@@ -99,7 +99,8 @@ class PerformanceAware:
             Robust weights, ``q >= 0`` and ``sum q = 1``.
         loss_gaps : array-like of shape (m,)
             Reported optimality gaps, in units of loss. A client whose report is not a finite number
-            gets no weight; where no report of positive robust weight is finite, nothing is tilted.
+            counts as if it had reported the median; where no report of positive robust weight is finite,
+            nothing is tilted.
         positions : ndarray of shape (m,), optional
             Where in ``preferences`` these clients stand, if not all clients are among them.
 
@@ -118,10 +119,12 @@ class PerformanceAware:
             raise ValueError(f"mu must be bound to a round with at_round, got {self.mu}")
         q = self._preferred(q, positions)
         reports = np.asarray(loss_gaps, dtype=np.float64)
-        counted = np.isfinite(reports) & (q > 0)
-        if not counted.any():
+        counted = q > 0
+        reporting = counted & np.isfinite(reports)
+        if not reporting.any():
             return q.copy()
         gaps = bounded_reports(reports, self.epsilon) if self.bound_reports else reports
+        gaps = np.where(np.isfinite(gaps), gaps, weighted_median(gaps[reporting], q[reporting]))
         numerators = q[counted] * gaps[counted]
 
         def tilted_at(mu: float) -> FloatArray:

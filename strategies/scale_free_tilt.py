@@ -10,8 +10,7 @@ gaps are normally distributed), and the exponent holds nothing else::
 
 So the ratio of two clients' weights changes by at most ``max_tilt``, and the proof of
 `strategies.performance_aware` holds word for word: clients who hold the share Q of the robust weight
-of all with finite reports get at most ``rho Q / (1 + (rho - 1) Q)`` with ``rho = max_tilt``, whatever
-anyone reports.
+get at most ``rho Q / (1 + (rho - 1) Q)`` with ``rho = max_tilt``, whatever anyone reports.
 """
 
 from __future__ import annotations
@@ -74,9 +73,9 @@ class ScaleFreeTilt:
         q : ndarray of shape (m,)
             Robust weights, ``q >= 0`` and ``sum q = 1``.
         loss_gaps : array-like of shape (m,)
-            Reported optimality gaps. A client whose report is not a finite number gets no weight; where
-            no report of positive robust weight is finite, or at least half of that weight reports one
-            and the same gap, nothing else is tilted.
+            Reported optimality gaps. A client whose report is not a finite number counts as if it had
+            reported the median; where no report of positive robust weight is finite, or at least half of
+            that weight reports one and the same gap, nothing is tilted.
         positions : ndarray of shape (m,), optional
             Not used.
 
@@ -89,7 +88,7 @@ class ScaleFreeTilt:
         counted = np.isfinite(reports) & (q > 0)
         if not counted.any():
             return q.copy()
-        tilted = np.zeros(len(q))
+        tilted = q.copy()
         tilted[counted] = q[counted] * np.exp(self._exponents(reports[counted], q[counted]))
         total = float(tilted.sum())
         return np.asarray(tilted / total)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies import Mean, PerformanceAware, aggregate
+from strategies import Mean, PerformanceAware, ScaleFreeTilt, Tilt, aggregate
 from strategies.performance_aware import bounded_reports, weighted_median
 
 Q = np.array([0.4, 0.3, 0.2, 0.1, 0.0])
@@ -48,10 +48,14 @@ def test_no_report_makes_a_weight_negative_or_not_finite(
 
 
 @pytest.mark.parametrize("report", [math.nan, math.inf, -math.inf])
-def test_a_report_that_is_no_finite_number_weighs_nothing(report: float) -> None:
-    tilted = PerformanceAware()(Q, [report, 0.5, 0.2, 2.0, 9.0])
-    assert tilted[0] == 0
-    assert (tilted[1:4] > 0).all()
+def test_a_report_that_is_no_finite_number_counts_as_the_median(report: float) -> None:
+    tilts: list[Tilt] = [PerformanceAware(), PerformanceAware(bound_reports=False), ScaleFreeTilt()]
+    for tilt in tilts:
+        tilted = tilt(Q, [report, 0.5, 0.5, 2.0, 9.0])
+        median = tilt(Q, [0.5, 0.5, 0.5, 2.0, 9.0])
+        assert tilted[0] / tilted[1] == pytest.approx(median[0] / median[1])
+        assert (tilted[:4] > 0).all()
+        assert tilted[4] == 0
 
 
 def test_without_any_finite_report_nothing_is_tilted() -> None:
