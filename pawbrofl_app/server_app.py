@@ -33,7 +33,7 @@ from .records.checkpoint import Checkpoint, CheckpointFolder
 from .records.opening import open_records
 from .records.personal_model_measures import PersonalModelMeasures
 from .records.run_figures import draw_figures
-from .records.summary import RunSummary
+from .records.summary import RunSummary, described
 from .records.writer import RunWriter
 from .roles import evaluated_backdoor, malicious_clients, too_many_malicious
 from .rounds.client_sampling import CLIENT_ID_KEY, SeededClientManager
@@ -244,7 +244,7 @@ def finish(config: RunConfig, records: RunWriter, malicious: list[int], arrays: 
         raise RuntimeError("no client's reply arrived in any round; the log above says why")
     if config.results.figures:
         try:
-            draw_figures(rounds, clients, groups, records.run.figures_path)
+            draw_figures(rounds, clients, groups, records.run.figures_path, described(config))
         except OSError as problem:
             log(ERROR, "the figures could not be drawn: %s", problem)
     summary = RunSummary.of(

@@ -20,12 +20,20 @@ from .client_weights import ClientWeights
 
 MALICIOUS_COLOUR = "#c1272d"
 DPI = 150
+TALLEST = 7.0
+"""Inches: a picture of 100 clients fits a screen."""
+
+MOST_NAMES = 35
+"""More clients are not all named beside a map; malicious ones are."""
+
+BEYOND = 2.0
+"""How far above the first curve a picture goes at most."""
 
 
 def draw_figures(
-    rounds: pd.DataFrame, clients: pd.DataFrame, groups: pd.DataFrame, folder: Path
+    rounds: pd.DataFrame, clients: pd.DataFrame, groups: pd.DataFrame, folder: Path, title: str
 ) -> list[Path]:
-    """Draw the figures of a run's tables into a folder and return their paths.
+    """Draw the figures of a run's tables into a folder, with a title above, and return their paths.
 
     ``accuracy.png``, ``attack_success_rate.png``, ``largest_gap.png``, ``weights.png``; and, where
     clients evaluated, ``fairness.png``, and where there is a minority, ``groups.png``.
@@ -38,7 +46,10 @@ def draw_figures(
         ),
         "largest_gap.png": _curves(
             rounds.dropna(subset=["largest_gap"]),
-            {"largest_gap": "all clients", "largest_honest_gap": "honest clients"},
+            {
+                "largest_honest_gap": "honest clients",
+                "largest_gap": "all, with what malicious ones report",
+            },
             "largest optimality gap (loss)",
         ),
         "weights.png": _weights(ClientWeights.of(clients)),
@@ -51,6 +62,7 @@ def draw_figures(
         label = "accuracy on images of their kind"
         figures["groups.png"] = _curves(accuracies, columns, label, top=1)
     for name, figure in figures.items():
+        figure.suptitle(title, fontsize=9)
         figure.savefig(folder / name, dpi=DPI)
         plt.close(figure)
     return [folder / name for name in figures]
@@ -72,7 +84,7 @@ def _fairness(rounds: pd.DataFrame) -> Figure:
     names = {"honest_loss": "mean", "worst_honest_loss": "worst 10%"}
     _draw_curves(loss, rounds, names, "loss")
     _draw_curves(variance, rounds, {"honest_loss_variance": ""}, "variance of the loss")
-    figure.suptitle("honest clients, each on its own training data", fontsize=11)
+    loss.set_title("honest clients, each on its own training data", fontsize=10)
     return figure
 
 
@@ -82,10 +94,14 @@ def _draw_curves(
     for style, (column, name) in zip(("o-", "s--"), columns.items(), strict=False):
         axes.plot(rounds["round"], rounds[column], style, markersize=4, label=name or None)
     axes.set(xlabel="round", ylabel=label)
+    first = rounds[next(iter(columns))].max()
     if top is None:
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+        if axes.get_ylim()[1] > BEYOND * first > 0:  # the first curve is what is to be seen
+            axes.set_ylim(top=BEYOND * first)
     else:
         axes.set_ylim(-0.02 * top, 1.02 * top)
+    axes.set_xlim(rounds["round"].min() - 0.4, rounds["round"].max() + 0.4)  # no tick lies beyond
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     if any(columns.values()):
@@ -94,13 +110,16 @@ def _draw_curves(
 
 def _weights(weights: ClientWeights) -> Figure:
     table = weights.table
-    height = min(max(3.0, 0.22 * len(table) + 1.2), 14.0)
+    height = min(max(3.0, 0.22 * len(table) + 1.2), TALLEST)
     figure, axes = plt.subplots(figsize=(7, height), layout="constrained")
     image = axes.imshow(table.to_numpy(), aspect="auto", interpolation="nearest", cmap="viridis", vmin=0)
     figure.colorbar(image, label="final weight of the client's update")
-    font = 8 if len(table) <= 50 else 4.5
-    axes.set_yticks(np.arange(len(table)), list(table.index), fontsize=font)
-    for tick, name in zip(axes.get_yticklabels(), table.index, strict=True):
+    every = max(1, -(-len(table) // MOST_NAMES))
+    named = [
+        row for row, name in enumerate(table.index) if row % every == 0 or name in weights.malicious
+    ]
+    axes.set_yticks(named, [table.index[row] for row in named], fontsize=8 if every == 1 else 5)
+    for tick, name in zip(axes.get_yticklabels(), table.index[named], strict=True):
         if name in weights.malicious:
             tick.set(color=MALICIOUS_COLOUR, fontweight="bold")
     for row, name in enumerate(table.index):
@@ -110,5 +129,6 @@ def _weights(weights: ClientWeights) -> Figure:
     step = max(1, len(rounds) // 12)
     axes.set_xticks(np.arange(0, len(rounds), step), rounds[::step])
     marked = "; malicious clients framed" if weights.malicious else ""
-    axes.set(xlabel="round", ylabel="client", title=f"final weights{marked}")
+    axes.set(xlabel="round", ylabel="client")
+    axes.set_title(f"final weights{marked}", fontsize=10)
     return figure

@@ -148,17 +148,14 @@ class RunSummary:
 
     def lines(self, config: RunConfig, folder: Path) -> list[str]:
         """Return the summary as lines for the log."""
-        tilt = f"tilt mu {config.tilt.mu:g}" if config.tilt.performance_aware else "no tilt"
         found = ", ".join(self.judged_malicious) or "nobody"
         truth = ", ".join(self.malicious) or "nobody"
         return [
-            f"{config.data.dataset}, {config.federation.num_clients} clients, "
-            f"{config.federation.num_rounds} rounds, attack {config.threat.attack}, "
-            f"{config.aggregation.aggregator}, {tilt}, seed {config.seed}",
+            described(config),
             f"test accuracy          {self.test_accuracy:.4f}",
             f"attack success rate    {self.attack_success_rate:.4f}",
-            f"largest optimality gap {self.largest_gap:.4f} (honest clients: "
-            f"{self.largest_honest_gap:.4f})",
+            f"largest optimality gap {self.largest_honest_gap:.4f} of honest clients (of all, with what "
+            f"malicious ones report: {self.largest_gap:.4f})",
             f"malicious clients      {truth}",
             *([f"minority clients       {', '.join(self.minority)}"] if self.minority else []),
             f"judged malicious       {found} (last round); over all rounds precision "
@@ -185,6 +182,16 @@ class RunSummary:
         return [
             f"left out repeatedly    {line}; {EITHER}" for line in in_words(self.repeatedly_left_out)
         ]
+
+
+def described(config: RunConfig) -> str:
+    """Return in a line what a run is."""
+    tilt = f"tilt mu {config.tilt.mu:g}" if config.tilt.performance_aware else "no tilt"
+    return (
+        f"{config.data.dataset}, {config.federation.num_clients} clients, "
+        f"{config.federation.num_rounds} rounds, attack {config.threat.attack}, "
+        f"{config.aggregation.aggregator}, {tilt}, seed {config.seed}"
+    )
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import time
 from collections.abc import Collection, Mapping, Sequence
 from logging import WARNING
 from pathlib import Path
@@ -97,10 +98,10 @@ class RunWriter:
         self._evaluated: dict[str, float] = {}
         self._personal: dict[str, float] = {}
         self._has_personal_models = has_personal_models
+        # Without the folder, so that the file can be given to another run.
+        self._settings = {**settings, "results-dir": "", "resume": False}
         if not self.run.is_run:
-            # Without the folder, so that the file can be given to another run.
-            recorded = {**settings, "results-dir": "", "resume": False}
-            self._files.replace(layout.SETTINGS, tomli_w.dumps(recorded).encode())
+            self._files.replace(layout.SETTINGS, tomli_w.dumps(self._settings).encode())
         if not (folder / layout.VERSIONS).is_file():
             self._files.replace(layout.VERSIONS, _as_json(versions()))
         elif changed := changed_versions(self.run.versions):
@@ -247,12 +248,18 @@ class RunWriter:
     def save_summary(self, summary: RunSummary) -> None:
         """Save the summary, which says that the run is finished, after all else.
 
+        With the run's seed and settings, when it was finished, and how many seconds its rounds took.
+
         Raises
         ------
         ResultsElsewhere
             Where the folder cannot be written to. The message names another that holds what is missing.
         """
-        self._files.complete(layout.SUMMARY, _as_json(summary.as_json()))
+        seconds = float(self.rounds[layout.SECONDS].to_numpy().sum())
+        finished = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        run = {"seed": self._settings["seed"], "finished": finished, "seconds": round(seconds, 3)}
+        content = summary.as_json() | run | {"settings": self._settings}
+        self._files.complete(layout.SUMMARY, _as_json(content))
 
     def _append_clients(self, server_round: int, clients: Sequence[ClientDiagnostics]) -> None:
         rows = [

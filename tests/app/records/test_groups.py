@@ -134,7 +134,7 @@ def test_who_is_left_out_again_and_again_is_in_summary_and_lines(
 
 
 def test_the_groups_are_drawn(records: RunWriter) -> None:
-    paths = draw_figures(records.rounds, records.clients, records.groups, records.run.figures_path)
+    paths = draw_figures(records.rounds, records.clients, records.groups, records.run.figures_path, "")
     assert paths[-1].name == "groups.png"
     assert imread(paths[-1]).std() > 0.01
 

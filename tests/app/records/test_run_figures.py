@@ -2,16 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from pawbrofl_app.records.layout import ClientEvaluation
 from pawbrofl_app.records.run_figures import draw_figures
 from pawbrofl_app.records.writer import RunWriter
 from pawbrofl_app.tasks.evaluation import Evaluation
+from strategies.diagnostics import ClientDiagnostics, RoundDiagnostics
+
+TITLE = "digits, attack dba, coalition-filtering, seed 1"
+
+
+def drawn_of(records: RunWriter) -> list[Path]:
+    tables = (records.rounds, records.clients, records.groups)
+    return draw_figures(*tables, records.run.figures_path, TITLE)
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Figure]]:
+    """The figures that are drawn, which otherwise are closed once they are saved."""
+    drawn: list[Figure] = []
+    monkeypatch.setattr(plt, "close", drawn.append)
+    yield drawn
+    monkeypatch.undo()
+    plt.close("all")
+
+
+def test_figures_say_what_the_run_was_and_have_no_tick_beyond_its_last_round(
+    records: RunWriter, figures: list[Figure]
+) -> None:
+    for server_round in range(3, 21):
+        records.add_round(server_round, Evaluation(0.8, 1.0, 0.02), 0.5)
+    drawn_of(records)
+    for figure in figures:
+        assert figure.get_suptitle() == TITLE
+    for figure in figures[:2]:
+        low, high = figure.axes[0].get_xlim()
+        ticks = [tick for tick in figure.axes[0].get_xticks() if low <= tick <= high]
+        assert ticks == [int(tick) for tick in ticks]
+        assert 0 <= min(ticks) < max(ticks) <= 20
+
+
+def test_what_malicious_clients_report_does_not_hide_the_honest_gap(
+    records: RunWriter, figures: list[Figure]
+) -> None:
+    drawn_of(records)
+    axes = figures[2].axes[0]
+    assert [str(line.get_label()).split(",")[0] for line in axes.lines] == ["honest clients", "all"]
+    assert axes.get_ylim()[1] == pytest.approx(2 * 0.3), "malicious clients report 4.0"
+
+
+def test_a_picture_of_a_hundred_clients_fits_a_screen_and_names_the_malicious_ones(
+    records: RunWriter, figures: list[Figure]
+) -> None:
+    clients = tuple(ClientDiagnostics(str(n), 0.01, 0.01, 0.2, n == 2, 70) for n in range(100))
+    records.add_clients(RoundDiagnostics(3, clients, 1.5, 0.25))
+    paths = drawn_of(records)
+    assert imread(paths[3]).shape[0] <= 1080
+    names = [label.get_text() for label in figures[3].axes[0].get_yticklabels()]
+    assert "2" in names
+    assert len(names) <= 40
 
 
 def test_figures_are_drawn(records: RunWriter) -> None:
-    paths = draw_figures(records.rounds, records.clients, records.groups, records.run.figures_path)
+    paths = drawn_of(records)
     names = [path.name for path in paths]
     assert names == ["accuracy.png", "attack_success_rate.png", "largest_gap.png", "weights.png"]
     for path in paths:
@@ -21,6 +81,6 @@ def test_figures_are_drawn(records: RunWriter) -> None:
 def test_fairness_is_drawn_where_clients_evaluated(records: RunWriter) -> None:
     records.add_evaluations(3, [ClientEvaluation("0", 0.5, 0.9, 70)], 0.0)
     records.add_round(3, Evaluation(0.8, 1.0, 0.0), 0.5)
-    paths = draw_figures(records.rounds, records.clients, records.groups, records.run.figures_path)
+    paths = drawn_of(records)
     assert paths[-1].name == "fairness.png"
     assert imread(paths[-1]).std() > 0.01

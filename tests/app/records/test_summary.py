@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -30,6 +31,7 @@ def test_it_compares_judgement_with_truth(records: RunWriter, config: RunConfig)
     text = "\n".join(summary.lines(config, records.run.path))
     assert str(records.run.path) in text
     assert "attack success rate    0.0200" in text
+    assert "largest optimality gap 0.3000 of honest clients (of all, " in text
 
 
 def test_it_says_how_evenly_clients_are_served(records: RunWriter, config: RunConfig) -> None:
@@ -53,6 +55,18 @@ def test_it_is_json_to_every_reader_and_null_where_nothing_is_known(records: Run
     assert math.isnan(summary.fairness.honest_loss)
     assert read["honest_loss"] is None
     assert read["precision"] == summary.precision
+
+
+def test_the_file_says_which_run_it_was_and_how_long_it_took(
+    records: RunWriter, config: RunConfig
+) -> None:
+    records.save_summary(summary_of(records))
+    read = json.loads((records.run.path / "summary.json").read_text())
+    assert read["seed"] == config.seed
+    assert read["settings"] == records.run.settings
+    assert read["seconds"] == 0.5 + 2 * (1.5 + 0.25 + 0.5)
+    finished = datetime.strptime(read["finished"], "%Y-%m-%dT%H:%M:%S%z")
+    assert abs(datetime.now(finished.tzinfo) - finished) < timedelta(minutes=5)
 
 
 def test_what_is_read_back_is_what_was_saved(records: RunWriter) -> None:
