@@ -54,10 +54,11 @@ def draw_study_figures(rounds: pd.DataFrame, folder: Path, dark: bool = False) -
     dark : bool
         Light on dark, for dark pages.
     """
-    return save_figures(_figures(rounds), folder, dark)
+    return save_figures(figures_of(rounds), folder, dark)
 
 
-def _figures(rounds: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
+def figures_of(rounds: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
+    """Yield what a study's rounds allow: names, and figures that are not drawn yet."""
     for name, part in comparable(rounds):
         if len(columns_of(part)) > MOST_COLUMNS:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 
@@ -23,6 +24,15 @@ EXPECTED = {
 
 def ids(kind: Kind) -> str:
     return kind.name
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_round_is_played_once() -> Iterator[None]:
+    """The table and the tests of single kinds are about the same rounds."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("with_pawbrofl", "with_flower"):
+            patch.setattr(hostile_replies, name, functools.cache(getattr(hostile_replies, name)))
+        yield
 
 
 def documented() -> Iterator[list[str]]:

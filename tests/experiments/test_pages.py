@@ -28,17 +28,18 @@ def test_every_page_has_a_document_and_files_for_its_studies(name: str) -> None:
 def test_what_is_not_current_is_named_and_made_anew(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for file in ("attacks.md", "threat_matrix.csv"):
-        shutil.copy(DOCS / file, tmp_path)
+    for file in (*DOCS.glob("as_published*"), *DOCS.glob("*.csv")):
+        shutil.copy(file, tmp_path)
     at = ["--out", str(tmp_path)]
-    assert main(["page", "threat-matrix", "--check", *at]) == 0
-    document = tmp_path / "attacks.md"
-    document.write_text(document.read_text().replace("| ipm |", "| ipm! |"))
-    assert main(["page", "threat-matrix", "--check", *at]) == 1
-    assert "'detection' is not current" in capsys.readouterr().out
-    assert main(["page", "threat-matrix", "--recorded", *at]) == 0
-    assert document.read_text() == (DOCS / "attacks.md").read_text()
-    assert (tmp_path / "threat_matrix.png").is_file()
+    assert main(["page", "as-published", "--check", *at]) == 0
+    document, figure = tmp_path / "as_published.md", tmp_path / "as_published.png"
+    figure.unlink()
+    document.write_text(document.read_text().replace("| no attack |", "| no attack! |"))
+    assert main(["page", "as-published", "--check", *at]) == 1
+    assert "'agreement' is not current" in capsys.readouterr().out
+    assert main(["page", "as-published", "--recorded", *at]) == 0
+    assert document.read_text() == (DOCS / "as_published.md").read_text()
+    assert figure.is_file()
 
 
 def test_a_page_is_printed_and_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,8 @@ import pytest
 
 from tests.conftest import PROJECT
 
+pytestmark = pytest.mark.slow
+
 HEAVY = ("torch", "torchvision", "ray", "pandas", "matplotlib", "sklearn", "flwr_datasets", "datasets")
 PACKAGES = ("strategies", "attacks", "report")
 ATTACK = """

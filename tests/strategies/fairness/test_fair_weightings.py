@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -48,6 +48,7 @@ def test_every_name_makes_one_with_its_defaults() -> None:
 
 
 @pytest.mark.parametrize("rule", OF_EVERY_KIND, ids=str)
+@settings(max_examples=25)
 @given(order=st.permutations(range(6)))
 def test_permuting_the_clients_permutes_the_weights(rule: FairWeighting, order: list[int]) -> None:
     permuted = weights_of(rule, LOSSES[order], GRAMIAN[np.ix_(order, order)])
@@ -55,6 +56,7 @@ def test_permuting_the_clients_permutes_the_weights(rule: FairWeighting, order: 
 
 
 @pytest.mark.parametrize("rule", OF_EVERY_KIND, ids=str)
+@settings(max_examples=50)
 @given(losses=arrays(np.float64, 6, elements=st.floats(allow_nan=True, allow_infinity=True)))
 def test_whatever_is_reported_weights_are_finite_and_not_negative(
     rule: FairWeighting, losses: FloatArray
@@ -135,6 +137,7 @@ def test_mgda_reaches_the_shortest_vector_of_the_hull() -> None:
     np.testing.assert_allclose(products[weights > 1e-6], products @ weights, atol=1e-5)
 
 
+@settings(max_examples=50)
 @given(seed=st.integers(0, 50), epsilon=st.sampled_from([0.0, 0.02, 0.1, 1.0]))
 def test_mgda_plus_is_optimal_within_its_box(seed: int, epsilon: float) -> None:
     rows = np.random.default_rng(seed).normal(size=(7, 5))
