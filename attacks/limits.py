@@ -30,6 +30,7 @@ AT_LEAST_2 = limit("at least 2", lambda x: x >= 2)
 FINITE_AT_LEAST_0 = limit("at least 0 and finite", lambda x: 0 <= x < math.inf)
 FINITE_AT_LEAST_1 = limit("at least 1 and finite", lambda x: 1 <= x < math.inf)
 FINITE_AT_MOST_1 = limit("finite and at most 1", lambda x: -math.inf < x <= 1)
+BELOW_1 = limit("at least 0 and below 1", lambda x: 0 <= x < 1)
 PART = limit("above 0 and below 1", lambda x: 0 < x < 1)
 SHARE = limit("above 0 and at most 1", lambda x: 0 < x <= 1)
 

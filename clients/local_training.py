@@ -14,11 +14,20 @@ import torch
 from torch import Tensor, nn
 
 from attacks.knowledge import TrainingReport
-from attacks.limits import ABOVE_0, AT_LEAST_0, AT_LEAST_1, PART, check_limits, one_of
+from attacks.limits import (
+    ABOVE_0,
+    AT_LEAST_0,
+    AT_LEAST_1,
+    BELOW_1,
+    FINITE_AT_LEAST_0,
+    PART,
+    check_limits,
+    one_of,
+)
 
 from .gap_measures import GAP_MEASURES, GapMeasure, ObservedTraining
 from .local_evaluation import BatchTransform, gradient_norm, mean_loss
-from .training_steps import Pull, ReplayCache, StepByStep
+from .training_steps import Inertia, Pull, ReplayCache, StepByStep
 
 REPLAYED_ON = "cuda"
 """Kind of device on which steps are replayed as a graph."""
@@ -35,7 +44,7 @@ class LocalTraining:
     batch_size : int
         Samples per step, at least 1; the last batch of an epoch may be smaller.
     learning_rate : float
-        Of plain SGD, above 0.
+        Of SGD, above 0.
     gap_measure : str, default "training"
         What is reported as the optimality gap: a name of `GAP_MEASURES`.
     validation_share : float, default 0.2
@@ -43,6 +52,10 @@ class LocalTraining:
     gap_samples : int, default 0
         On how many samples, spread evenly over those that the measure names, a client measures its gap;
         0 for all. Each pass over them is a cost beside training.
+    momentum : float, default 0
+        Of SGD, at least 0 and below 1; it begins anew in every round.
+    weight_decay : float, default 0
+        Of SGD, at least 0.
 
     Raises
     ------
@@ -56,9 +69,16 @@ class LocalTraining:
     gap_measure: str = field(default="training", metadata=one_of(GAP_MEASURES))
     validation_share: float = field(default=0.2, metadata=PART)
     gap_samples: int = field(default=0, metadata=AT_LEAST_0)
+    momentum: float = field(default=0.0, metadata=BELOW_1)
+    weight_decay: float = field(default=0.0, metadata=FINITE_AT_LEAST_0)
 
     def __post_init__(self) -> None:
         check_limits(self)
+
+    @property
+    def inertia(self) -> Inertia:
+        """Momentum and weight decay."""
+        return Inertia(self.momentum, self.weight_decay)
 
     @property
     def measure(self) -> GapMeasure:
@@ -133,7 +153,7 @@ def train(
     replays: ReplayCache | None = None,
     pull: Pull | None = None,
 ) -> tuple[float, float]:
-    """Run plain SGD on the cross-entropy, and what a pull adds to it, in place.
+    """Run SGD on the cross-entropy, and what a pull adds to it, in place.
 
     See `train_and_measure` for the other parameters.
 
@@ -148,8 +168,9 @@ def train(
     size, rate = training.batch_size, training.learning_rate
     replay = None
     if inputs.device.type == REPLAYED_ON:
-        replay = (replays or ReplayCache()).going_on_from(model, size, rate, inputs, labels, pull)
-    steps = replay or StepByStep(model, size, rate, pull)
+        cache = replays or ReplayCache()
+        replay = cache.going_on_from(model, size, rate, inputs, labels, pull, training.inertia)
+    steps = replay or StepByStep(model, size, rate, pull, training.inertia)
     first = None
     for _ in range(training.epochs):
         order = torch.randperm(len(labels), generator=generator).to(inputs.device)

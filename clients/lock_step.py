@@ -25,7 +25,7 @@ from attacks.knowledge import TrainingReport
 from .gap_measures import GAP_MEASURES, ObservedTraining
 from .local_evaluation import evaluation_batch
 from .local_training import LocalTraining
-from .training_steps import replayed
+from .training_steps import Inertia, replayed
 
 Models = dict[str, Tensor]
 
@@ -151,13 +151,22 @@ def _train(
     gradients_and_losses = vmap(grad_and_value(batch_loss))
     losses = torch.zeros(schedule.positions.shape[:2], device=inputs.device)
     number = torch.zeros(1, dtype=torch.int64, device=inputs.device)
+    velocities = {name: torch.zeros_like(own) for name, own in models.items() if training.momentum}
 
     def step() -> None:
         taken = schedule.positions.index_select(0, number)[0]
         weights = schedule.weights.index_select(0, number)[0]
         gradients, loss = gradients_and_losses(models, inputs[taken], labels[taken], weights)
         for name, parameters in models.items():
-            parameters.add_(gradients[name], alpha=-training.learning_rate)
+            gradient = gradients[name]
+            if training.weight_decay:
+                gradient = gradient + training.weight_decay * parameters
+            if training.momentum:
+                gradient = velocities[name].mul_(training.momentum).add_(gradient)
+            if training.inertia != Inertia():  # a client that has taken all its steps moves no more
+                moves = (number < schedule.num_steps).view(-1, *[1] * (gradient.dim() - 1))
+                gradient = torch.where(moves, gradient, 0)
+            parameters.add_(gradient, alpha=-training.learning_rate)
         losses.index_copy_(0, number, loss[None])
         number.add_(1)
 

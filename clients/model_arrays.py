@@ -50,3 +50,16 @@ def load_arrays(model: nn.Module, arrays: Sequence[NDArray[Any]]) -> None:
         if tuple(tensor.shape) != array.shape:
             raise ValueError(f"{name} has shape {tuple(tensor.shape)}, got {array.shape}")
         tensor.copy_(torch.from_numpy(np.ascontiguousarray(array)).reshape(tensor.shape))
+
+
+def statistics_in(model: nn.Module) -> list[int]:
+    """Return the positions, among a model's arrays, of what describes data and is not trained.
+
+    Those are floating-point buffers, such as batch normalisation's running mean and variance.
+    """
+    buffers = {name for name, _ in model.named_buffers()}
+    return [
+        position
+        for position, (name, tensor) in enumerate(model.state_dict().items())
+        if name in buffers and tensor.dtype.is_floating_point
+    ]

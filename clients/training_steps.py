@@ -1,4 +1,4 @@
-"""The steps of plain SGD on the batches of an epoch: one by one, or replayed as a CUDA graph.
+"""The steps of SGD on the batches of an epoch: one by one, or replayed as a CUDA graph.
 
 Batches of ten leave a GPU so little to compute that launching a step's kernels one by one takes longer
 than their work. A graph launches all of them at once.
@@ -35,6 +35,21 @@ class Pull:
     towards: Sequence[Tensor]
 
 
+@dataclass(frozen=True)
+class Inertia:
+    """What SGD has beside its learning rate, with the meaning that they have in ``torch.optim.SGD``.
+
+    Attributes
+    ----------
+    momentum : float
+        Every training begins at rest.
+    weight_decay : float
+    """
+
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+
+
 class StepByStep:
     """Trains a model in place, an epoch at a time, and takes each step as it comes.
 
@@ -45,6 +60,8 @@ class StepByStep:
     learning_rate : float
     pull : Pull, optional
         Its gradient is added to that of the loss.
+    inertia : Inertia
+        By default plain SGD.
 
     Attributes
     ----------
@@ -53,13 +70,20 @@ class StepByStep:
     """
 
     def __init__(
-        self, model: nn.Module, batch_size: int, learning_rate: float, pull: Pull | None = None
+        self,
+        model: nn.Module,
+        batch_size: int,
+        learning_rate: float,
+        pull: Pull | None = None,
+        inertia: Inertia = Inertia(),
     ) -> None:
         self._model = model
         self._pull = pull
+        self._inertia = inertia
         self._batch_size = batch_size
         self._learning_rate = learning_rate
         self._parameters = [p for p in model.parameters() if p.requires_grad]
+        self._velocities = [torch.zeros_like(p) for p in self._parameters] if inertia.momentum else []
         self.last_loss = torch.empty(())
 
     def run(self, inputs: Tensor, labels: Tensor) -> Tensor:
@@ -73,16 +97,32 @@ class StepByStep:
 
     def _step(self, batch: Tensor, targets: Tensor) -> Tensor:
         loss = functional.cross_entropy(self._model(batch), targets)
-        gradients = torch.autograd.grad(loss, self._parameters, materialize_grads=True)
+        gradients: Sequence[Tensor] = torch.autograd.grad(loss, self._parameters, materialize_grads=True)
         # The same numbers as torch.optim.SGD's, the import of which takes a process 1.3 s and 80 MB.
         with torch.no_grad():
-            if self._pull is not None:
+            if self._inertia != Inertia():
+                gradients = self._with_inertia(gradients)
+            elif self._pull is not None:
                 part = self._learning_rate * self._pull.strength
                 for parameter, other in zip(self._parameters, self._pull.towards, strict=True):
                     parameter.lerp_(other, part)
             for parameter, gradient in zip(self._parameters, gradients, strict=True):
                 parameter.add_(gradient, alpha=-self._learning_rate)
         return loss.detach()
+
+    def _with_inertia(self, gradients: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return what the parameters move along, given the loss's gradients."""
+        if self._pull is not None:
+            apart = zip(gradients, self._parameters, self._pull.towards, strict=True)
+            gradients = [g.add(own - other, alpha=self._pull.strength) for g, own, other in apart]
+        if decay := self._inertia.weight_decay:
+            both = zip(gradients, self._parameters, strict=True)
+            gradients = [gradient.add(own, alpha=decay) for gradient, own in both]
+        if not self._velocities:
+            return gradients
+        for velocity, gradient in zip(self._velocities, gradients, strict=True):
+            velocity.mul_(self._inertia.momentum).add_(gradient)
+        return self._velocities
 
 
 class Replayed(StepByStep):
@@ -93,7 +133,7 @@ class Replayed(StepByStep):
 
     Parameters
     ----------
-    model, batch_size, learning_rate, pull
+    model, batch_size, learning_rate, pull, inertia
         Those of `StepByStep`; it is the models' form that matters, not their numbers.
     inputs, labels : Tensor
         Of a client that has as many samples as any that will train.
@@ -107,10 +147,11 @@ class Replayed(StepByStep):
         inputs: Tensor,
         labels: Tensor,
         pull: Pull | None = None,
+        inertia: Inertia = Inertia(),
     ) -> None:
         if pull is not None:
             pull = Pull(pull.strength, [each.clone() for each in pull.towards])
-        super().__init__(copy.deepcopy(model), batch_size, learning_rate, pull)
+        super().__init__(copy.deepcopy(model), batch_size, learning_rate, pull, inertia)
         self._inputs, self._labels = torch.empty_like(inputs), torch.empty_like(labels)
         self._positions = torch.arange(batch_size, device=inputs.device)
         self.last_loss = torch.zeros((), device=inputs.device)
@@ -123,6 +164,8 @@ class Replayed(StepByStep):
     def load(self, model: nn.Module, pull: Pull | None = None) -> None:
         """Go on from another model's numbers, drawn towards those of a pull of the same strength."""
         _copy_state(model, self._model)
+        for velocity in self._velocities:
+            velocity.zero_()
         if self._pull is not None and pull is not None:
             for ours, theirs in zip(self._pull.towards, pull.towards, strict=True):
                 ours.copy_(theirs)
@@ -176,6 +219,7 @@ class ReplayCache:
         inputs: Tensor,
         labels: Tensor,
         pull: Pull | None = None,
+        inertia: Inertia = Inertia(),
     ) -> Replayed:
         """Return steps that go on from a model's numbers, those that are kept if they fit.
 
@@ -184,10 +228,10 @@ class ReplayCache:
         """
         samples = inputs.shape[1:], inputs.dtype, labels.dtype, inputs.device
         strength = None if pull is None else pull.strength
-        key = type(model), repr(model), batch_size, learning_rate, samples, strength
+        key = type(model), repr(model), batch_size, learning_rate, inertia, samples, strength
         kept = self._kept.get(pull is not None)
         if kept is None or kept[0] != key or not kept[1].has_room_for(inputs):
-            kept = key, Replayed(model, batch_size, learning_rate, inputs, labels, pull)
+            kept = key, Replayed(model, batch_size, learning_rate, inputs, labels, pull, inertia)
             self._kept[pull is not None] = kept
         kept[1].load(model, pull)
         return kept[1]

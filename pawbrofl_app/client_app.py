@@ -81,6 +81,8 @@ def local_training(training: TrainingSettings) -> LocalTraining:
         training.gap_measure,
         training.validation_share,
         training.gap_samples,
+        training.momentum,
+        training.weight_decay,
     )
 
 

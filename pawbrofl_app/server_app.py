@@ -22,7 +22,7 @@ from flwr.serverapp import Grid, ServerApp
 from threadpoolctl import threadpool_limits
 from torch import nn
 
-from clients.model_arrays import arrays_of, load_arrays
+from clients.model_arrays import arrays_of, load_arrays, statistics_in
 from report import write_page
 from strategies import FairAveraging, PAwBRoFL
 from strategies.branch_state import MAIN
@@ -206,6 +206,7 @@ def make_strategy(
             server_learning_rate=config.server_step.server_learning_rate,
             block_size=config.server_step.block_size or None,
             branches=config.aggregation.branches,
+            not_in_gramian=statistics_in(model),
             client_id_key=CLIENT_ID_KEY,
             on_round=records.add_clients,
             **flower_options,

@@ -35,7 +35,11 @@ class TrainingSettings:
     batch_size: WholeNumber = Field(default=10, ge=1)
     """Samples in a step."""
     learning_rate: Number = Field(default=0.05, gt=0)
-    """Step size of the clients' plain SGD."""
+    """Step size of the clients' SGD."""
+    momentum: Number = Field(default=0.0, ge=0, lt=1)
+    """Momentum of the clients' SGD, which begins anew in every round."""
+    weight_decay: Number = Field(default=0.0, ge=0)
+    """Weight decay of the clients' SGD."""
     gap_measure: Annotated[Text, one_of(GAP_MEASURES)] = "training"
     """What clients report of how badly they are served: the loss that training gains on their "training"
     data or on a held-out "validation" part of it, the first of its "batches" minus the last one (costs

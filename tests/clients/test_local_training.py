@@ -86,7 +86,16 @@ def test_samples_stay_as_they_are(samples: tuple[Tensor, Tensor]) -> None:
     assert torch.equal(samples[1], labels)
 
 
-@pytest.mark.parametrize(("name", "value"), [("epochs", 0), ("batch_size", 0), ("learning_rate", 0.0)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 0),
+        ("batch_size", 0),
+        ("learning_rate", 0.0),
+        ("momentum", 1.0),
+        ("weight_decay", -0.1),
+    ],
+)
 def test_invalid_arguments_are_named(name: str, value: float) -> None:
     arguments: dict[str, float] = {"epochs": 1, "batch_size": 1, "learning_rate": 0.1}
     with pytest.raises(ValueError, match=name):

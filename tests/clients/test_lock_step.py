@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,8 +77,10 @@ def check_as_alone(
 @settings(max_examples=25, deadline=None)
 def test_clients_of_any_sizes_end_as_alone(sizes: list[int], batch_size: int, epochs: int) -> None:
     training = LocalTraining(epochs, batch_size, learning_rate=0.1)
+    inert = replace(training, momentum=0.9, weight_decay=0.1)
     cohort = {client: samples_of(client, size, 6) for client, size in enumerate(sizes)}
     check_as_alone(new_model(), cohort, training)
+    check_as_alone(new_model(), cohort, inert)
 
 
 @pytest.mark.parametrize("gap_samples", [0, 5])

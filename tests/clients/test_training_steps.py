@@ -14,7 +14,15 @@ from torch import Tensor, nn
 
 from clients import local_training, training_steps
 from clients.local_training import LocalTraining, train
-from clients.training_steps import EAGER_STEPS, ReplayCache, Replayed, StepByStep, replayed
+from clients.training_steps import (
+    EAGER_STEPS,
+    Inertia,
+    Pull,
+    ReplayCache,
+    Replayed,
+    StepByStep,
+    replayed,
+)
 from tests.conftest import PROJECT
 
 
@@ -42,6 +50,50 @@ def test_steps_from_one_place_are_the_same_steps(size: int) -> None:
         assert torch.equal(step_by_step.last_loss, from_one_place.last_loss)
     from_one_place.unload(other)
     check_equal(one, other)
+
+
+@pytest.mark.parametrize(("momentum", "weight_decay"), [(0.9, 0.0), (0.0, 0.01), (0.5, 0.1)])
+@pytest.mark.parametrize("replays", [False, True])
+def test_momentum_and_weight_decay_are_those_of_torch_bit_for_bit(
+    momentum: float, weight_decay: float, replays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_training, "REPLAYED_ON", "cpu" if replays else "cuda")
+    training = LocalTraining(3, 4, 0.1, momentum=momentum, weight_decay=weight_decay)
+    inputs, labels = samples(10)
+    cache = ReplayCache()
+    for seed in (1, 2):  # the second client's velocities begin at rest, too
+        ours, expected = new_model(seed), new_model(seed)
+        train(ours, inputs, labels, training, torch.Generator().manual_seed(5), replays=cache)
+        optimizer = torch.optim.SGD(
+            expected.parameters(), 0.1, momentum=momentum, weight_decay=weight_decay, foreach=False
+        )
+        order = torch.Generator().manual_seed(5)
+        for _ in range(3):
+            for batch in torch.randperm(10, generator=order).split(4):
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(expected(inputs[batch]), labels[batch]).backward()
+                optimizer.step()
+        check_equal(ours, expected)
+
+
+@pytest.mark.parametrize("inertia", [Inertia(), Inertia(0.9, 0.05)])
+def test_a_pull_is_part_of_the_gradient(inertia: Inertia) -> None:
+    inputs, labels = samples(10)
+    ours, expected, other = new_model(1), new_model(1), new_model(3)
+    steps = StepByStep(ours, 4, 0.1, Pull(0.7, list(other.parameters())), inertia)
+    optimizer = torch.optim.SGD(
+        expected.parameters(), 0.1, momentum=inertia.momentum, weight_decay=inertia.weight_decay
+    )
+    for _ in range(3):
+        steps.run(inputs, labels)
+        for batch, targets in zip(inputs.split(4), labels.split(4), strict=True):
+            optimizer.zero_grad()
+            pairs = zip(expected.parameters(), other.parameters(), strict=True)
+            apart = sum((own - theirs.detach()).square().sum() for own, theirs in pairs)
+            (nn.functional.cross_entropy(expected(batch), targets) + 0.35 * apart).backward()
+            optimizer.step()
+    for one, two in zip(ours.parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(one, two)
 
 
 def check_equal(one: nn.Module, other: nn.Module) -> None:
@@ -107,12 +159,13 @@ def test_a_transform_is_given_each_batch_of_each_epoch() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no GPU")
-def test_a_cuda_graph_takes_the_same_steps() -> None:
+@pytest.mark.parametrize("inertia", [Inertia(), Inertia(0.9, 0.01)])
+def test_a_cuda_graph_takes_the_same_steps(inertia: Inertia) -> None:
     device = torch.device("cuda")
     inputs, labels = (tensor.to(device) for tensor in samples(4 * (EAGER_STEPS + 5) + 1))
     one, other = new_model().to(device), new_model().to(device)
-    step_by_step = StepByStep(one, 4, 0.1)
-    graph = Replayed(other, 4, 0.1, inputs, labels)
+    step_by_step = StepByStep(one, 4, 0.1, inertia=inertia)
+    graph = Replayed(other, 4, 0.1, inputs, labels, inertia=inertia)
     assert isinstance(graph._next_step, training_steps._ReplayedStep)
     for _ in range(2):
         first = step_by_step.run(inputs, labels)

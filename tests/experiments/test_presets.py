@@ -17,6 +17,8 @@ from pawbrofl_app.settings.toml_files import read_toml
 
 RESOLVED = {
     "as-published": "b0ff5f0d918b61e2",
+    "cifar10": "c2d973254ac7bf5c",
+    "dba-cifar10": "7e955f0c100a37bd",
     "digits": "01e7b720ff566d53",
     "digits-dirichlet": "cde118d65d142ca0",
     "digits-quick": "165b2101ecb8fdcf",

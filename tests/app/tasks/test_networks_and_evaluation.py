@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from attacks import Backdoor, BarTrigger
+from clients.model_arrays import arrays_of, statistics_in
+from pawbrofl_app import server_app
+from pawbrofl_app.method import method_of
+from pawbrofl_app.records.opening import open_records
 from pawbrofl_app.roles import attack_of, malicious_clients
 from pawbrofl_app.settings.node_config import Site
 from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.convolutional_networks import ConvolutionalNetwork
 from pawbrofl_app.tasks.evaluation import class_scores, evaluate
 from pawbrofl_app.tasks.networks import NETWORKS, initial_model
+from strategies import PAwBRoFL
 
 
 def test_the_network_has_319520_parameters() -> None:
@@ -29,6 +36,32 @@ def test_every_network_scores_ten_classes_and_can_be_trained(network: str) -> No
     assert scores.shape == (2, 10)
     scores.sum().backward()
     assert not torch.equal(scores[0], scores[1])
+
+
+def test_resnet_18_has_its_usual_size_and_batch_normalisation_is_no_part_of_the_gramian() -> None:
+    grouped = initial_model(1, "resnet18", (3, 32, 32), 10)
+    batched = initial_model(1, "resnet18-batch-norm", (3, 32, 32), 10)
+    for model in (grouped, batched):
+        assert sum(p.numel() for p in model.parameters()) == 11_173_962
+    assert statistics_in(grouped) == []
+    names = list(batched.state_dict())
+    described = {names[position].rpartition(".")[2] for position in statistics_in(batched)}
+    assert described == {"running_mean", "running_var"}
+    assert len(statistics_in(batched)) == 2 * 20
+
+
+def test_the_apps_strategy_leaves_statistics_out_of_the_gramian(
+    defaults: dict[str, Any], tmp_path: Path
+) -> None:
+    settings = {"dataset": "digits", "network": "resnet18-batch-norm", "num-clients": 4}
+    config = RunConfig.parse(defaults | settings | {"results-dir": str(tmp_path / "run")})
+    arrays = arrays_of(server_app.initial_model(config))
+    with closing(open_records(config, [])) as records:
+        strategy = server_app.make_strategy(config, records, arrays, method_of(config))
+    assert isinstance(strategy, PAwBRoFL)
+    left_out = strategy.not_in_gramian
+    assert len(left_out) == 40
+    assert all(arrays[int(position)].ndim == 1 for position in left_out)
 
 
 def test_the_initial_model_is_drawn_from_the_seed_and_leaves_the_generator_alone() -> None:
