@@ -18,6 +18,7 @@ from strategies import (
 )
 from strategies.fairness import FairWeighting, fair_weighting_named, is_fair
 from strategies.mu_schedule import MU_SCHEDULES, EffectiveClients, MuSchedule
+from strategies.vouching import NOBODY, Vouching
 from strategies.weightings import weighting_named
 
 from .settings.aggregation_settings import BASELINES, AggregationSettings
@@ -42,12 +43,15 @@ class Method:
         As `evaluation.evaluate`.
     fair : FairWeighting or None
         Finds fair weights in place of robust ones.
+    vouching : Vouching
+        Whom somebody vouches for; nobody, unless the federation's names can be relied on.
     """
 
     weighting: Weighting | None
     performance: Tilt | None
     evaluate: Evaluate = evaluate
     fair: FairWeighting | None = None
+    vouching: Vouching = NOBODY
 
 
 def method_of(config: RunConfig) -> Method:

@@ -36,6 +36,7 @@ from .records.run_figures import draw_figures
 from .records.summary import RunSummary, described
 from .records.writer import RunWriter
 from .roles import evaluated_backdoor, malicious_clients, too_many_malicious
+from .rounds.client_names import vouching_in
 from .rounds.client_sampling import CLIENT_ID_KEY, SeededClientManager
 from .rounds.exchange import Exchange
 from .rounds.flow_control import flow_control_of
@@ -62,6 +63,7 @@ def main(grid: Grid, context: Context) -> None:
 def serve(grid: Grid, config: RunConfig, method: Method | None = None) -> None:
     """Run one federated training, aggregating by a method; by default the one that the settings name."""
     method = method_of(config) if method is None else method
+    method = replace(method, vouching=vouching_in(config, grid))
     check_machine(config)
     malicious = malicious_clients(config)
     if warning := too_many_malicious(config):
@@ -207,6 +209,7 @@ def make_strategy(
             block_size=config.server_step.block_size or None,
             branches=config.aggregation.branches,
             not_in_gramian=statistics_in(model),
+            vouched=method.vouching,
             client_id_key=CLIENT_ID_KEY,
             on_round=records.add_clients,
             **flower_options,

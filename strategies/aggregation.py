@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .arrays import FloatArray
 from .checks import require
@@ -23,6 +24,7 @@ from .epsilon import Epsilon
 from .gramian import Gramian, gramian_of, single_precision_gramian, weighted_sum
 from .tilt import Tilt
 from .updates import ClientUpdates, Updates
+from .vouching import VouchedWeighting
 from .weightings import RECOMMENDED, Weighting, weighting_named
 from .weightings.parts.outliers import num_far_apart
 
@@ -42,6 +44,8 @@ class Aggregation:
         q, summing to one. With blocks, their mean over the coordinates.
     weights : ndarray of shape (m,), float64
         What each update was multiplied with in ``mean``. With blocks, their mean over the coordinates.
+    brought_back : ndarray of shape (m,), bool
+        Which updates count because of vouching alone; with blocks, in any of them.
     num_far_apart : int
         How many updates count though they are far from most others; with blocks, not looked for.
     """
@@ -49,6 +53,7 @@ class Aggregation:
     mean: Any
     robust_weights: FloatArray
     weights: FloatArray
+    brought_back: NDArray[np.bool_]
     num_far_apart: int = 0
 
 
@@ -101,10 +106,18 @@ def aggregate(
     rows, usable = rows.select(usable), order[usable]
     precision = np.float64 if single is None else np.float32
     mean = np.zeros(rows.num_coordinates)
+    if isinstance(weighting, VouchedWeighting):
+        weighting = weighting.among(usable)
     robust_weights, weights, far_apart = np.zeros(m), np.zeros(m), 0
+    brought_back = np.zeros(m, dtype=bool)
     for block in rows.blocks(block_size):
         gramian = gramian_of(rows, block) if single is None else single[0]
-        q = _checked(weighting(gramian.shifted), weighting, len(usable))
+        if isinstance(weighting, VouchedWeighting):
+            q, back = weighting.weigh(gramian.shifted)
+            brought_back[usable] |= back
+        else:
+            q = weighting(gramian.shifted)
+        q = _checked(q, weighting, len(usable))
         final = q
         if performance is not None and gaps is not None:
             final = norm_matched(gramian, q, performance(q, gaps[usable], usable))
@@ -113,7 +126,7 @@ def aggregate(
         share = len(block) / rows.num_coordinates
         robust_weights[usable] += share * q
         weights[usable] += share * final
-    return Aggregation(rows.in_their_form(mean), robust_weights, weights, far_apart)
+    return Aggregation(rows.in_their_form(mean), robust_weights, weights, brought_back, far_apart)
 
 
 def _checked(q: FloatArray, weighting: Weighting, num_updates: int) -> FloatArray:

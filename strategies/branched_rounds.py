@@ -8,6 +8,7 @@ their ids; see `strategies.node_identity` for what becomes of that after a resta
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -29,6 +30,7 @@ from .replies.client_replies import ClientReply
 from .replies.sent_model import SentModel
 from .server_optimizers import State, from_named_arrays, named_arrays
 from .updates import ClientUpdates
+from .vouching import NOBODY, KeptByVouching, LedByVouched, Vouching
 from .weightings import Weighting
 
 BRANCH = "branch."
@@ -55,6 +57,8 @@ class BranchedRounds:
         What weighs the updates of each model.
     epsilon : float or "auto"
         The fraction of malicious clients to withstand.
+    vouching : Vouching, optional
+        Whom somebody vouches for; by default nobody.
 
     Attributes
     ----------
@@ -64,8 +68,15 @@ class BranchedRounds:
         What a server optimiser carries on for each model, the main one included.
     """
 
-    def __init__(self, branching: Branching | None, weighting: Weighting, epsilon: Epsilon) -> None:
+    def __init__(
+        self,
+        branching: Branching | None,
+        weighting: Weighting,
+        epsilon: Epsilon,
+        vouching: Vouching = NOBODY,
+    ) -> None:
         self.branching = branching
+        self.vouching = vouching
         self.weighting = weighting
         self.epsilon = epsilon
         self.models: dict[int, NDArrays] = {}
@@ -103,13 +114,20 @@ class BranchedRounds:
         """Learn what nodes report to be, empty where nothing, before they are sent anything."""
         self._state = self._identity.learn(self._state, reported)
 
+    def unknown_vouched(self, nodes: Sequence[str]) -> list[str]:
+        """Return whom somebody vouches for who is none of these nodes, or whose name several claim."""
+        return self.vouching.unknown(nodes, self._identity.names())
+
     def shares(self, usable: Sequence[ClientReply]) -> list[Share]:
         """Return what each model's next step is made of."""
+        nodes = [reply.node for reply in usable]
         if self.branching is None:
             everyone = np.arange(len(usable))
-            return [Share(MAIN, everyone, self.weighting)] if usable else []
-        nodes = [reply.node for reply in usable]
-        return shares(self._state, nodes, self._trained(nodes), self.weighting, self.epsilon)
+            found = [Share(MAIN, everyone, self.weighting)] if usable else []
+        else:
+            found = shares(self._state, nodes, self._trained(nodes), self.weighting, self.epsilon)
+        vouched = self.vouching.among(nodes, self._identity.names())
+        return [self._knowing(share, vouched) for share in found]
 
     def settle(
         self, server_round: int, main: SentModel, usable: Sequence[ClientReply]
@@ -197,6 +215,14 @@ class BranchedRounds:
             self.models[number] = [arrays[str(k)] for k in range(len(arrays))]
             kept = _below(f"branch.{number}.optimizer.", state)
             self.optimizer_states[number] = from_named_arrays(kept)
+
+    def _knowing(self, share: Share, vouched: NDArray[np.bool_]) -> Share:
+        """Return a share whose weighting knows which of its updates are vouched for."""
+        members = vouched[share.positions]
+        if not members.any():
+            return share
+        kind = KeptByVouching if share.is_main else LedByVouched
+        return replace(share, weighting=kind(share.weighting, tuple(members.tolist()), self.epsilon))
 
     def _trained(self, nodes: Iterable[str]) -> NDArray[np.intp]:
         return np.array([self._sent.get(node, MAIN) for node in nodes], dtype=np.intp)

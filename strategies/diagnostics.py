@@ -14,6 +14,8 @@ from .replies.client_replies import ClientReply
 if TYPE_CHECKING:
     import pandas as pd
 
+VOUCHING = "vouching"
+
 
 @dataclass(frozen=True)
 class ClientDiagnostics:
@@ -41,6 +43,9 @@ class ClientDiagnostics:
         by how it looks there.
     node : str
         The id of the node that replied: what it reports as ``client`` is a claim, this is not.
+    brought_back_by : str
+        What made its update count although the weighting leaves it out, such as "vouching"; empty where
+        nothing did.
     """
 
     client: str
@@ -52,6 +57,7 @@ class ClientDiagnostics:
     left_out: str = ""
     branch: int = MAIN
     node: str = ""
+    brought_back_by: str = ""
 
     @property
     def reason(self) -> str:
@@ -176,19 +182,25 @@ class Verdict:
     robust_weight, weight : float
         As in `ClientDiagnostics`.
     judged_malicious : bool
+    brought_back_by : str
     """
 
     robust_weight: float
     weight: float
     judged_malicious: bool
+    brought_back_by: str = ""
 
 
 def verdicts(aggregation: Aggregation) -> list[Verdict]:
     """Return the verdict on each update of an aggregation."""
     num_clients = len(aggregation.weights)
     return [
-        Verdict(float(q), float(weight), judged_malicious(float(q), num_clients))
-        for q, weight in zip(aggregation.robust_weights, aggregation.weights, strict=True)
+        Verdict(float(q), float(weight), False, VOUCHING)
+        if back
+        else Verdict(float(q), float(weight), judged_malicious(float(q), num_clients))
+        for q, weight, back in zip(
+            aggregation.robust_weights, aggregation.weights, aggregation.brought_back, strict=True
+        )
     ]
 
 
@@ -221,6 +233,7 @@ def diagnose(
                 left_out=reply.left_out,
                 branch=branch,
                 node=reply.node,
+                brought_back_by=verdict.brought_back_by,
             )
         )
     return tuple(clients)

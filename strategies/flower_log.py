@@ -57,6 +57,12 @@ def name_those_without_gaps(clients: Sequence[str], loss_gap_key: str) -> None:
     )
 
 
+def warn_of_unknown_vouched(clients: Sequence[str], *, by_partition_id: bool) -> None:
+    """Say who is vouched for, but cannot be told among the nodes that are there."""
+    why = "no node, or more than one, reports it as its partition id" if by_partition_id else "not there"
+    FLOWER_LOG.warning("vouched for without effect: %s (%s)", ", ".join(clients), why)
+
+
 class RoundLog:
     """Logs what became of every round's replies, and who is left out again and again."""
 
@@ -81,6 +87,9 @@ class RoundLog:
             self._warned.add(protection.missing)
             told = protection.missing or FAR_APART
             FLOWER_LOG.warning("%s: there is no protection against malicious clients: %s", stage, told)
+        if back := [one for one in diagnostics.clients if one.brought_back_by]:
+            told = ", ".join(f"{one.client} ({one.brought_back_by})" for one in back)
+            FLOWER_LOG.info("%s: left out by the weighting, but kept: %s", stage, told)
         before = repeatedly_left_out(self._streaks)
         self._streaks = after_round(self._streaks, diagnostics.server_round, diagnostics.clients)
         known = {one.client for one in before}

@@ -35,6 +35,8 @@ class PAwBRoFL(RobustRounds, MessageStrategy):
     branches : int or Branching, default 0
         How many groups that are left out again and again may be given a branch of the model of their
         own; each node is sent its branch's.
+    vouched : collection of str or int, or Vouching, default ()
+        Node ids of clients that somebody vouches for; see `strategies.vouching`.
     loss_gap_key, loss_key, client_id_key, on_round
         What clients report and what is told of it; see `RobustRounds`.
     **fedavg_options

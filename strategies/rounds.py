@@ -8,7 +8,7 @@ between Flower's two APIs: how a model is sent, and what a reply is made of.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from .branches import Branching
 from .checks import require
 from .diagnostics import OnRound, RoundDiagnostics, diagnose
 from .epsilon import Epsilon, check_epsilon_or_auto
-from .flower_log import RoundLog, log_settings
+from .flower_log import RoundLog, log_settings, warn_of_unknown_vouched
 from .model_steps import (
     ReportedGaps,
     Stepping,
@@ -36,6 +36,7 @@ from .replies.sent_model import SentModel
 from .server_optimizers import ServerOptimizer
 from .tilt import Tilt
 from .training_rounds import TrainingRounds
+from .vouching import Vouching, vouching_of
 from .weightings import RECOMMENDED, Mean, Weighting, weighting_named
 
 RECOMMENDED_TILT = PerformanceAware()
@@ -66,6 +67,9 @@ class RobustRounds(TrainingRounds):
         where arrays have names, patterns such as ``"*running_mean"``.
     branches : int or Branching, default 0
         How many groups of clients that are left out again and again may be given a model of their own.
+    vouched : collection of str or int, or Vouching, default ()
+        Node ids of clients that somebody vouches for: a group of similar clients that holds some of them
+        is a minority, not an attack. `Vouching` takes partition ids too, for simulations.
     loss_gap_key : str, default "loss_gap"
         Name of the metric that holds a client's optimality gap.
     loss_key : str, default "loss_before"
@@ -95,6 +99,7 @@ class RobustRounds(TrainingRounds):
         block_size: int | None = None,
         not_in_gramian: Sequence[int | str] = (),
         branches: int | Branching | None = 0,
+        vouched: Collection[str | int] | Vouching = (),
         loss_gap_key: str = "loss_gap",
         loss_key: str = "loss_before",
         client_id_key: str = "partition_id",
@@ -123,7 +128,8 @@ class RobustRounds(TrainingRounds):
         self.not_in_gramian = tuple(outside)
         self.branching = branching_of(branches)
         self._gaps = ReportedGaps(loss_gap_key)
-        self._models = BranchedRounds(self.branching, self.weighting, epsilon)
+        self.vouching = vouching_of(vouched)
+        self._models = BranchedRounds(self.branching, self.weighting, epsilon, self.vouching)
         self._round_log = RoundLog()
         self._num_asked = self._num_clients = 0
 
@@ -176,9 +182,19 @@ class RobustRounds(TrainingRounds):
             {} if sent is None else {number: sent.serialize(model) for number, model in models.items()}
         )
 
+    @property
+    def wants_introductions(self) -> bool:
+        """Whether nodes should be introduced before the first round, as some are vouched for."""
+        return bool(self.vouching.clients)
+
     def introduce(self, reported: Mapping[str, int]) -> None:
-        """Learn nodes' partition ids after `restore`; else, those of new node ids once they reply."""
+        """Learn nodes' partition ids, at the start or after `restore`; else, once they reply.
+
+        Whoever is vouched for and not among them, or not alone, is named in a warning.
+        """
         self._models.introduce({node: str(number) for node, number in reported.items()})
+        if unknown := self._models.unknown_vouched(list(reported)):
+            warn_of_unknown_vouched(unknown, by_partition_id=self.vouching.by_partition_id)
 
     def finish_round(
         self, server_round: int, replies: Sequence[EncodedReply], *, stage: str
@@ -245,5 +261,6 @@ class RobustRounds(TrainingRounds):
             "server_optimizer": self.server_optimizer,
             "block_size": self.block_size or "whole update",
             "branches": self.branching,
+            "vouched": ", ".join(sorted(map(str, self.vouching.clients))) or None,
             "not_in_gramian": ", ".join(str(item) for item in self.not_in_gramian) or None,
         }

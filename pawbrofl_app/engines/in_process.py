@@ -50,6 +50,8 @@ class InProcessGrid(Grid):
         Trains several clients at the same time; by default one trains after the other.
     """
 
+    is_simulation = True
+
     def __init__(
         self,
         client_app: ClientApp,

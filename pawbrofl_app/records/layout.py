@@ -56,6 +56,7 @@ class ClientRow:
     left_out: str
     branch: int = 0
     node: str = ""
+    brought_back_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -275,6 +275,7 @@ class RunWriter:
                 left_out=client.left_out,
                 branch=client.branch,
                 node=client.node,
+                brought_back_by=client.brought_back_by,
             )
             for client in clients
         ]

@@ -57,6 +57,11 @@ class CarriesState(Protocol):
 class KnowsClients(Protocol):
     """A strategy that remembers clients, whose node ids may be new after a restart."""
 
+    @property
+    def wants_introductions(self) -> bool:
+        """Whether it needs to know clients before the first round of a run, resumed or not."""
+        ...
+
     def introduce(self, reported: Mapping[str, int]) -> None:
         """Learn the partition ids that nodes report."""
         ...
@@ -133,8 +138,9 @@ class TrainingLoop:
         if done < num_rounds:
             self._wait_for_clients()
             remembers = self._resume_from is not None and self._resume_from.strategy_state
-            if remembers and isinstance(self.strategy, KnowsClients):
-                self.strategy.introduce(self._clients.partition_ids())
+            knows = isinstance(self.strategy, KnowsClients) and self.strategy
+            if knows and (remembers or knows.wants_introductions):
+                knows.introduce(self._clients.partition_ids())
             if self._resume_from is not None and self._personal_models is not None:
                 self._personal_models.give_back(self._resume_from.personal_models)
         for server_round in range(done + 1, num_rounds + 1):

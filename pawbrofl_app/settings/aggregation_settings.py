@@ -27,6 +27,23 @@ def _check_aggregator(name: str) -> str:
     return name
 
 
+OF_THE_MINORITY = "minority="
+"""What ``vouched`` begins with where it is so many clients of a simulated minority."""
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _check_vouched(text: str) -> str:
+    names = _names(text.removeprefix(OF_THE_MINORITY))
+    whole = all(name.isdecimal() and str(int(name)) == name for name in names)
+    number = len(names) == 1 and names[0] != "0" if text.startswith(OF_THE_MINORITY) else True
+    if whole and number and len(set(names)) == len(names):
+        return text
+    raise ValueError("such as '3, 7', whole numbers, each once, or 'minority=1'")
+
+
 @dataclass(frozen=True, config=SECTION)
 class AggregationSettings:
     """Which weighting, and what it must withstand."""
@@ -47,6 +64,22 @@ class AggregationSettings:
     branches: WholeNumber = Field(default=0, ge=0)
     """How many groups of clients that are left out again and again are given a branch of the model of
     their own; 0: none."""
+    vouched: Annotated[Text, AfterValidator(_check_vouched)] = ""
+    """Clients that somebody vouches for, such as "3, 7": a group that holds them is a minority, not an
+    attack. Partition ids in a simulation, or "minority=1": so many of its minority, whom the seed draws.
+    Of SuperNodes their node ids, as `flwr supernode list` shows them: anybody can claim a partition
+    id."""
+
+    @property
+    def num_vouched_of_minority(self) -> int:
+        """How many clients of a simulated minority are vouched for; 0 where clients are named."""
+        named = not self.vouched.startswith(OF_THE_MINORITY)
+        return 0 if named else int(self.vouched.removeprefix(OF_THE_MINORITY))
+
+    @property
+    def vouched_by_name(self) -> tuple[str, ...]:
+        """The names of those that are vouched for by name."""
+        return () if self.num_vouched_of_minority else _names(self.vouched)
 
     @property
     def has_epsilon(self) -> bool:
@@ -59,6 +92,8 @@ class AggregationSettings:
         if self.pre_aggregation != "none" and not_ours:
             allowed = f"none with aggregator {self.aggregator!r}"
             raise invalid("pre-aggregation", allowed, self.pre_aggregation)
+        if self.vouched and not_ours:
+            raise invalid("vouched", f"empty with aggregator {self.aggregator!r}", self.vouched)
         if self.branches and not_ours:
             raise invalid("branches", f"0 with aggregator {self.aggregator!r}", self.branches)
         if self.pre_aggregation == "bucketing" and self.bucket_size * self.epsilon >= 0.5:

@@ -136,6 +136,12 @@ class RunConfig:
         return tuple(draw_minority(self.seed, num_clients, self._num_drawn_malicious, self.num_minority))
 
     @property
+    def vouched_clients(self) -> tuple[str, ...]:
+        """The names of the clients that somebody vouches for."""
+        of_minority = self.minority_clients[: self.aggregation.num_vouched_of_minority]
+        return (*self.aggregation.vouched_by_name, *map(str, of_minority))
+
+    @property
     def needed_replies(self) -> int:
         """How many clients must answer for a round to count.
 
@@ -176,6 +182,13 @@ class RunConfig:
             )
             allowed += "evaluate their personal models"
             raise invalid("fraction-evaluate", allowed, self.federation.fraction_evaluate)
+        return self
+
+    @model_validator(mode="after")
+    def _check_vouched(self) -> Self:
+        if self.aggregation.num_vouched_of_minority > self.num_minority:
+            allowed = f"of at most the {self.num_minority} clients of minority {self.data.minority!r}"
+            raise invalid("vouched", allowed, self.aggregation.vouched)
         return self
 
     @model_validator(mode="after")

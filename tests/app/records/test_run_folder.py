@@ -103,7 +103,8 @@ def test_columns_are_those_that_users_know() -> None:
         "honest_loss_variance,training_seconds,aggregation_seconds,evaluation_seconds"
     )
     assert ",".join(CLIENTS.columns) == (
-        "round,client,loss_gap,robust_weight,weight,judged_malicious,truly_malicious,num_examples,left_out,branch,node"
+        "round,client,loss_gap,robust_weight,weight,judged_malicious,truly_malicious,num_examples,left_out,branch,node,"
+        "brought_back_by"
     )
     assert ",".join(EVALUATIONS.columns) == (
         "round,client,loss,accuracy,num_examples,left_out,test_accuracy,truly_malicious"

@@ -41,6 +41,11 @@ def test_every_preset_is_valid(path: Path, defaults: dict[str, Any]) -> None:
         ("effective-clients", 0.5, "effective-clients must be at least 1"),
         ("preferences", "3:2", "preferences must be such as '3=2, 7=0.5'"),
         ("preferences", "3=-1", "preferences must be such as '3=2, 7=0.5'"),
+        ("vouched", "3; 7", "vouched must be such as '3, 7', whole numbers, each once, or 'minor"),
+        ("vouched", "3, 3", "vouched must be such as '3, 7'"),
+        ("vouched", "-1", "vouched must be such as '3, 7'"),
+        ("vouched", "minority=0", "vouched must be such as '3, 7'"),
+        ("vouched", "minority=1", "vouched must be of at most the 0 clients of minority 'none'"),
         (
             "gap-measure",
             "loss",
