@@ -32,6 +32,8 @@ class Membership:
         In how many rounds running its loss under its branch was clearly above that.
     exits : int
         How often it left a branch because of that.
+    away : int
+        In how many rounds running no reply of it could be used, for a member of a branch.
     """
 
     home: int = MAIN
@@ -39,6 +41,7 @@ class Membership:
     main_loss: float = math.nan
     worse: int = 0
     exits: int = 0
+    away: int = 0
 
 
 NEWCOMER = Membership()
@@ -49,6 +52,7 @@ _DTYPES: dict[str, type] = {
     "main_loss": np.float64,
     "worse": np.int64,
     "exits": np.int64,
+    "away": np.int64,
 }
 
 

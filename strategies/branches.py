@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -57,6 +57,9 @@ class Branching:
     tolerated_loss : float, default 1.5
         A client whose loss under its branch is more than so many times that under the main model, twice
         running, goes back; at least 1.
+    deserted_after : int, default 20
+        A branch of whose members none answered for more than so many rounds gives up its place to a
+        group that waits for one; at least 1. Members that come back later are newcomers.
 
     Raises
     ------
@@ -68,6 +71,7 @@ class Branching:
     patience: int = 2
     visit_every: int = 5
     tolerated_loss: float = 1.5
+    deserted_after: int = 20
 
     def __post_init__(self) -> None:
         require(self.number >= 1, "number", "at least 1", self.number)
@@ -76,6 +80,7 @@ class Branching:
         require(visits, "visit_every", "0 or at least 2", self.visit_every)
         tolerated = 1 <= self.tolerated_loss < math.inf
         require(tolerated, "tolerated_loss", "at least 1 and finite", self.tolerated_loss)
+        require(self.deserted_after >= 1, "deserted_after", "at least 1", self.deserted_after)
 
 
 @dataclass(frozen=True)
@@ -159,13 +164,14 @@ def settled(
             f"judgement must be of the {len(on_main)} clients that were sent the main model, "
             f"got one of {len(judgement.left_out)}"
         )
-    members = dict(state.members)
+    members = {c: replace(m, away=m.away + (m.home != MAIN)) for c, m in state.members.items()}
     for client, model, loss in zip(clients, models, losses, strict=True):
         if model != MAIN:
-            members[client] = _after_branch(branching, state.of(client), float(loss))
+            member = replace(state.of(client), away=0)
+            members[client] = _after_branch(branching, member, float(loss))
     staying = _staying([state.of(clients[i]).home for i in on_main.tolist()], judgement)
     for i, left_out in zip(on_main.tolist(), judgement.left_out, strict=True):
-        member = state.of(clients[i])
+        member = replace(state.of(clients[i]), away=0)
         away = bool(left_out) or member.home in staying
         members[clients[i]] = _after_main(member, away, float(losses[i]))
     opened = state.opened
@@ -179,13 +185,28 @@ def settled(
             moving = [c for c in group if members[c].home not in (MAIN, joined)] + ready
             members.update({client: replace(members[client], home=joined) for client in moving})
             continue
-        if len(ready) >= SMALLEST_GROUP and len(live) < branching.number:
+        if len(ready) < SMALLEST_GROUP:
+            continue
+        if len(live) >= branching.number and (deserted := _deserted(branching, members)):
+            live.remove(deserted)
+            members = {c: member for c, member in members.items() if member.home != deserted}
+        if len(live) < branching.number:
             opened += 1
             live.add(opened)
             # Unknown, so that the first loss under the branch, which starts as the main model, counts.
             begun = Membership(home=opened)
             members.update({c: replace(begun, exits=members[c].exits) for c in ready})
     return BranchState(MappingProxyType(members), opened)
+
+
+def _deserted(branching: Branching, members: Mapping[str, Membership]) -> int | None:
+    """Return the branch whose members have all been away for longest, if for long enough."""
+    away: dict[int, int] = {}
+    for member in members.values():
+        if member.home != MAIN:
+            away[member.home] = min(member.away, away.get(member.home, member.away))
+    longest = max(away, key=lambda home: (away[home], -home), default=MAIN)
+    return longest if longest != MAIN and away[longest] > branching.deserted_after else None
 
 
 def _staying(homes: Sequence[int], judgement: Judgement) -> set[int]:

@@ -92,6 +92,41 @@ def test_no_more_branches_open_than_are_allowed() -> None:
     assert homes(state) == dict.fromkeys(MINORITY, 1)
 
 
+def after_departure(rounds: int, *, back: int | None = None) -> BranchState:
+    """Return the state where a minority with the only branch left, and attackers wait for a place."""
+    branching = Branching(number=1, visit_every=0, deserted_after=6)
+    state = a_round(
+        a_round(BranchState(), 1, MINORITY, branching=branching), 2, MINORITY, branching=branching
+    )
+    staying = [client for client in CLIENTS if client not in MINORITY]
+    for number in range(rounds):
+        present = staying + MINORITY[:1] * (number == back)
+        losses = np.ones(len(present))
+        state = a_round(
+            state, 3 + number, ATTACKERS, branching=branching, losses=losses, clients=present
+        )
+    return state
+
+
+def test_members_that_left_for_good_give_up_their_branch_to_a_group_that_waits() -> None:
+    assert homes(after_departure(6)) == dict.fromkeys(MINORITY, 1)
+    assert homes(after_departure(7)) == dict.fromkeys(ATTACKERS, 2)
+    assert after_departure(7).branches() == [2]
+
+
+def test_one_member_that_answers_keeps_the_branch_for_all() -> None:
+    assert homes(after_departure(9, back=3)) == dict.fromkeys(MINORITY, 1)
+    assert homes(after_departure(11, back=3)) == dict.fromkeys(ATTACKERS, 2)
+
+
+def test_nobody_loses_a_branch_that_nobody_waits_for() -> None:
+    away = [client for client in CLIENTS if client not in MINORITY]
+    state, branching = opened(), Branching(deserted_after=1)
+    for server_round in range(3, 13):
+        state = a_round(state, server_round, branching=branching, clients=away, losses=np.ones(16))
+    assert homes(state) == dict.fromkeys(MINORITY, 1)
+
+
 def test_members_train_their_branch_and_visit_the_main_model() -> None:
     state = opened()
     assert sent(Branching(), state, 3, CLIENTS).tolist() == [1] * 4 + [0] * 16

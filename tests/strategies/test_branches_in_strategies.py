@@ -98,6 +98,29 @@ def test_no_more_branches_than_allowed(api: Any) -> None:
     assert len(played.way.branch_models()) <= 2
 
 
+def test_whoever_finds_no_branch_is_still_named_once_another_has_one(api: Any, log: list[str]) -> None:
+    groups = [[0, 1, 2], [3, 4, 5]]
+    played = Federation(api(branches=1), optima(*groups)).run(*range(1, 10))
+    assert played.home() == dict.fromkeys(groups[0], 1)
+    (warning,) = (line for line in log if "left out again and again" in line)
+    assert "left out again and again: 3, 4, 5 since round 1; median gap" in warning
+
+
+def test_a_branch_whose_members_left_goes_to_who_is_left_out_next(api: Any, log: list[str]) -> None:
+    others = [client for client in CLIENTS if client not in MINORITY]
+    branching = Branching(1, visit_every=0, deserted_after=3)
+    played = Federation(api(branches=branching), optima(MINORITY, ATTACKERS)).run(1, 2)
+    assert played.home() == dict.fromkeys(MINORITY, 1)
+    played.run(3, 4, 5, clients=others)
+    assert played.home() == dict.fromkeys(MINORITY, 1)
+    played.run(6, 7, 8, 9, clients=others)
+    assert played.home() == dict.fromkeys(ATTACKERS, 2)
+    assert list(played.way.branch_models()) == [2]
+    assert any("branch 1 is closed" in line for line in log)
+    played.run(10)
+    assert_same_bits(played.received[MINORITY[0]], played.received[19])
+
+
 @pytest.mark.parametrize("optimizer", [None, Momentum(0.5)])
 def test_whatever_members_and_visitors_send_and_report_no_other_model_differs(
     api: Any, optimizer: Any
