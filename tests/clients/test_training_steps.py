@@ -246,6 +246,7 @@ def test_a_capture_that_failed_is_tried_again(capture: CaptureOnTheCpu) -> None:
     assert capture.captured == 1
 
 
+@pytest.mark.slow
 def test_training_imports_no_compiler() -> None:
     """`torch.optim` would import one in every process that trains: 1.3 s and 80 MB."""
     trains = (

@@ -16,6 +16,7 @@ from .one_round import Model, Reply
 CLIENTS = list(range(20))
 MINORITY = [0, 1, 2, 3]
 ATTACKERS = [4, 5, 6]
+NODES = {client: 100 + client for client in CLIENTS}
 START: Model = [np.zeros((10, 5)), np.zeros(10)]
 
 Tamper = Callable[[int, int, Reply], None]
@@ -57,7 +58,7 @@ class Federation:
 
     way: Any
     optima: FloatArray
-    node_of: Mapping[int, int] = field(default_factory=lambda: {c: 100 + c for c in CLIENTS})
+    node_of: Mapping[int, int] = field(default_factory=lambda: NODES)
     model: Model = field(default_factory=lambda: list(START))
     received: dict[int, Model] = field(default_factory=dict)
 
@@ -96,3 +97,21 @@ class Federation:
         nodes = [str(self.node_of[client]) for client in CLIENTS]
         homes = self.way.strategy.models_to_evaluate(nodes)
         return {client: home for client, home in zip(CLIENTS, homes, strict=True) if home}
+
+
+class Checkpoint:
+    """What is kept of a federation after a round."""
+
+    def __init__(self, played: Federation) -> None:
+        self.optima = played.optima.copy()
+        self.model: Model = [array.copy() for array in played.model]
+        self.state = {name: array.copy() for name, array in played.way.strategy.state().items()}
+
+    def resumed(
+        self, api: Any, options: Mapping[str, Any], node_of: Mapping[int, int] = NODES
+    ) -> Federation:
+        """Return a new federation, with a new strategy, that goes on from here."""
+        assert not any(array.dtype.hasobject for array in self.state.values())
+        new = Federation(api(**options), self.optima.copy(), node_of, self.model)
+        new.way.strategy.restore({name: array.copy() for name, array in self.state.items()})
+        return new

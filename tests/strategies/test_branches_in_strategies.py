@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from .quadratic_clients import (
     CLIENTS,
     MINORITY,
     START,
+    Checkpoint,
     Federation,
     flat,
     optima,
@@ -31,10 +33,31 @@ def api(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-def test_an_honest_minority_is_served_by_a_branch_of_its_own(api: Any) -> None:
-    wanted = optima(MINORITY)
-    without = Federation(api(), wanted).run(*range(1, 13))
-    served = Federation(api(branches=2), wanted).run(*range(1, 13))
+@dataclass
+class Served:
+    """Twelve rounds with an honest minority, through either API, and what was kept after each from 0."""
+
+    api: Any
+    played: Federation
+    after: list[Checkpoint]
+
+    def resumed(self, last: int) -> Federation:
+        """Return the federation as it was after a round, to go on from there."""
+        return self.after[last - 1].resumed(self.api, {"branches": 2}).run(last)
+
+
+@pytest.fixture(scope="module", params=BOTH_APIS)
+def minority(request: pytest.FixtureRequest) -> Served:
+    api: Any = request.param
+    played = Federation(api(branches=2), optima(MINORITY))
+    after = [Checkpoint(played)]
+    after += [Checkpoint(played.run(server_round)) for server_round in range(1, 13)]
+    return Served(api, played, after)
+
+
+def test_an_honest_minority_is_served_by_a_branch_of_its_own(minority: Served) -> None:
+    served, wanted = minority.played, optima(MINORITY)
+    without = Federation(minority.api(), wanted).run(*range(1, 13))
     assert served.home() == dict.fromkeys(MINORITY, 1)
     own = flat(served.way.branch_models()[1])
     assert np.linalg.norm(own - wanted[0]) < 0.5 < 2 < np.linalg.norm(flat(without.model) - wanted[0])
@@ -47,8 +70,8 @@ def test_an_honest_minority_is_served_by_a_branch_of_its_own(api: Any) -> None:
     assert not any(client.judged_malicious for client in served.rounds[-1].clients)
 
 
-def test_each_client_is_sent_the_model_of_its_branch_and_evaluates_it(api: Any) -> None:
-    played = Federation(api(branches=2), optima(MINORITY)).run(*range(1, 5))
+def test_each_client_is_sent_the_model_of_its_branch_and_evaluates_it(minority: Served) -> None:
+    played = minority.resumed(4)
     main, own = played.model, played.way.branch_models()[1]
     assert np.abs(flat(main) - flat(own)).max() > 0.1
     evaluated = played.way.evaluated(main, list(played.node_of.values()))
@@ -133,7 +156,7 @@ def test_whatever_members_and_visitors_send_and_report_no_other_model_differs(
     wanted = optima(MINORITY, ATTACKERS)
     options = {"branches": 2, "server_optimizer": optimizer}
     honest = Federation(api(**options), wanted).run(1, 2)
-    lying = Federation(api(**options), wanted).run(1, 2)
+    lying = Checkpoint(honest).resumed(api, options)
     assert honest.home() == {**dict.fromkeys(MINORITY, 1), **dict.fromkeys(ATTACKERS, 2)}
     for server_round in (3, 4, 5, 6):
         honest.run(server_round)
@@ -157,16 +180,15 @@ def test_attackers_split_off_leave_the_main_model_as_if_they_had_stayed_without_
     np.testing.assert_allclose(flat(split.model), flat(kept.model), rtol=0, atol=1e-12)
 
 
-def test_who_claims_anothers_partition_id_neither_enters_nor_moves_a_branch(api: Any) -> None:
+def test_who_claims_anothers_partition_id_neither_enters_nor_moves_a_branch(minority: Served) -> None:
     liar = 19
 
     def claim(server_round: int, client: int, reply: Reply) -> None:
         if client == liar:
             reply.metrics |= {"partition_id": MINORITY[0], "loss_before": math.nan}
 
-    wanted = optima(MINORITY)
-    truthful = Federation(api(branches=2), wanted).run(*range(1, 9))
-    lying = Federation(api(branches=2), wanted).run(*range(1, 9), tamper=claim)
+    truthful = minority.resumed(8)
+    lying = Federation(minority.api(branches=2), optima(MINORITY)).run(*range(1, 9), tamper=claim)
     assert lying.home() == truthful.home() == dict.fromkeys(MINORITY, 1)
     assert np.linalg.norm(flat(lying.model) - flat(truthful.model)) < 1e-9
     assert_same_bits(lying.way.branch_models()[1], truthful.way.branch_models()[1])
@@ -202,11 +224,13 @@ def test_hostile_replies_end_with_finite_models() -> None:
     assert len(played.way.branch_models()) <= 2
 
 
-def test_a_branch_that_nobody_answers_for_keeps_its_model_and_so_does_the_main_one(api: Any) -> None:
+def test_a_branch_that_nobody_answers_for_keeps_its_model_and_so_does_the_main_one(
+    minority: Served,
+) -> None:
     def broken(server_round: int, client: int, reply: Reply) -> None:
         reply.model = [np.full_like(array, np.nan) for array in reply.model]
 
-    played = Federation(api(branches=2), optima(MINORITY)).run(1, 2, 3)
+    played = minority.resumed(3)
     main, own = played.model, played.way.branch_models()[1]
     others = [client for client in CLIENTS if client not in MINORITY]
     played.run(4, clients=others)
@@ -221,8 +245,8 @@ def test_a_branch_that_nobody_answers_for_keeps_its_model_and_so_does_the_main_o
     assert_same_bits(played.way.branch_models()[1], own)
 
 
-def test_a_model_of_another_form_begins_without_branches(api: Any) -> None:
-    played = Federation(api(branches=2), optima(MINORITY)).run(1, 2, 3)
+def test_a_model_of_another_form_begins_without_branches(minority: Served) -> None:
+    played = minority.resumed(3)
     assert played.home()
     played.way.run([np.zeros(4)], [Reply(100, [np.ones(4)])], server_round=1)
     assert played.home() == {}

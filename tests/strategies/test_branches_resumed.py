@@ -11,12 +11,11 @@ import pytest
 
 from strategies import Momentum
 
-from .one_round import BOTH_APIS, Model, Reply
-from .quadratic_clients import ATTACKERS, CLIENTS, MINORITY, Federation, optima
+from .one_round import BOTH_APIS, Reply
+from .quadratic_clients import ATTACKERS, CLIENTS, MINORITY, NODES, Checkpoint, Federation, optima
 from .test_pawbrofl_strategy import assert_same_bits
 
 OPTIONS: dict[str, Any] = {"branches": 2, "server_optimizer": Momentum(0.5)}
-NODES = {client: 100 + client for client in CLIENTS}
 NEW_NODES = {client: 9000 - 7 * client for client in CLIENTS}
 HOMES = {**dict.fromkeys(MINORITY, 1), **dict.fromkeys(ATTACKERS, 2)}
 
@@ -24,21 +23,6 @@ HOMES = {**dict.fromkeys(MINORITY, 1), **dict.fromkeys(ATTACKERS, 2)}
 @pytest.fixture(params=BOTH_APIS)
 def api(request: pytest.FixtureRequest) -> Any:
     return request.param
-
-
-class Checkpoint:
-    """What is kept of a federation after a round."""
-
-    def __init__(self, played: Federation) -> None:
-        self.model: Model = [array.copy() for array in played.model]
-        self.state = {name: array.copy() for name, array in played.way.strategy.state().items()}
-
-    def resumed(self, api: Any, node_of: Mapping[int, int] = NODES) -> Federation:
-        """Return a new federation, with a new strategy, that goes on from here."""
-        assert not any(array.dtype.hasobject for array in self.state.values())
-        new = Federation(api(**OPTIONS), optima(MINORITY, ATTACKERS), node_of, self.model)
-        new.way.strategy.restore({name: array.copy() for name, array in self.state.items()})
-        return new
 
 
 @dataclass
@@ -50,7 +34,7 @@ class Whole:
     after: list[Checkpoint]
 
     def resumed(self, last: int, node_of: Mapping[int, int] = NODES) -> Federation:
-        return self.after[last].resumed(self.api, node_of)
+        return self.after[last].resumed(self.api, OPTIONS, node_of)
 
 
 @pytest.fixture(scope="module", params=BOTH_APIS)
@@ -112,11 +96,11 @@ def test_an_id_that_several_reported_is_saved_as_nobodys(api: Any) -> None:
             reply.metrics["partition_id"] = 0
 
     old = Federation(api(**OPTIONS), optima(MINORITY, ATTACKERS)).run(1, 2, 3, 4, tamper=claim)
-    again = Checkpoint(old).resumed(api, NEW_NODES)
+    again = Checkpoint(old).resumed(api, OPTIONS, NEW_NODES)
     reported = {str(node): client for client, node in NEW_NODES.items()}
     again.way.strategy.introduce({**reported, str(NEW_NODES[19]): 0})
     assert again.home() == {**dict.fromkeys(MINORITY[1:], 1), **dict.fromkeys(ATTACKERS, 2)}
-    assert Checkpoint(old).resumed(api).home() == old.home()
+    assert Checkpoint(old).resumed(api, OPTIONS).home() == old.home()
 
 
 def test_a_checkpoint_without_branches_is_taken_up_with_them_and_vice_versa(whole: Whole) -> None:
