@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from attacks import Backdoor
@@ -26,7 +28,8 @@ from .settings.run_config import RunConfig
 from .settings.tilt_settings import TiltSettings
 from .tasks.evaluation import Evaluation, evaluate
 
-Evaluate = Callable[[nn.Module, Tensor, Tensor, Backdoor], Evaluation]
+Groups = Mapping[str, NDArray[np.bool_]] | None
+Evaluate = Callable[[nn.Module, Tensor, Tensor, Backdoor, Groups], Evaluation]
 
 
 @dataclass(frozen=True)

@@ -160,13 +160,14 @@ def make_strategy(
     ) -> tuple[float, dict[str, Scalar]]:
         started = time.perf_counter()
         load_arrays(model, arrays)
-        result = method.evaluate(model, inputs, labels, backdoor)
+        result = method.evaluate(model, inputs, labels, backdoor, task.test.groups)
         by_model = {MAIN: accuracies_of_groups()}
         if tests_of_groups:
             for number, parameters in branch_models(strategy).items():
                 load_arrays(model, parameters_to_ndarrays(parameters))
                 by_model[number] = accuracies_of_groups()
         records.add_groups(server_round, by_model)
+        records.add_subgroups(server_round, result.subgroups)
         records.add_round(server_round, result, time.perf_counter() - started)
         return result.loss, {
             "accuracy": result.accuracy,
@@ -258,6 +259,7 @@ def finish(config: RunConfig, records: RunWriter, malicious: list[int], arrays: 
         malicious,
         config.minority_clients,
         PersonalModelMeasures.of(records.evaluations),
+        records.subgroups,
     )
     log(INFO, "")
     log(INFO, "[RESULT]")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from attacks import Backdoor
-from pawbrofl_app.method import Method, method_of
+from pawbrofl_app.method import Groups, Method, method_of
 from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
 from pawbrofl_app.tasks.evaluation import Evaluation, class_scores, evaluate
 from strategies import PerformanceAware
@@ -100,12 +100,12 @@ class PublishedTilt(PerformanceAware):
 
 @torch.inference_mode()
 def evaluate_all_images(
-    model: nn.Module, images: Tensor, labels: Tensor, backdoor: Backdoor
+    model: nn.Module, images: Tensor, labels: Tensor, backdoor: Backdoor, groups: Groups = None
 ) -> Evaluation:
     """Evaluate as `evaluate` does, with images of the target class counted as attack successes too."""
     hits = class_scores(model, backdoor.trigger.stamp(images)).argmax(dim=1) == backdoor.target
     return replace(
-        evaluate(model, images, labels, backdoor),
+        evaluate(model, images, labels, backdoor, groups),
         attack_success_rate=float(hits.double().mean()),
     )
 

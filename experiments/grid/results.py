@@ -23,7 +23,8 @@ COMPARED = frozenset({"attack", "aggregator", "performance-aware", "mu", "seed"}
 def finished_cells(folders: Sequence[CellFolder]) -> pd.DataFrame:
     """Return one row for each finished cell: what varies, its seed, and its summary's measures.
 
-    Without measures of fairness where no clients evaluated, and of groups where there is no minority.
+    Without measures of fairness where no clients evaluated, of groups where there is no minority, and
+    of balanced accuracy where classes are even.
     """
     rows = []
     for folder in folders:
@@ -31,7 +32,7 @@ def finished_cells(folders: Sequence[CellFolder]) -> pd.DataFrame:
             seed = {"seed": folder.cell.config.seed}
             rows.append(folder.cell.varied | seed | folder.run.summary.measures)
     cells = pd.DataFrame(rows)
-    often_unknown = [*columns_of(Fairness), *columns_of(GroupMeasures)]
+    often_unknown = ["test_balanced_accuracy", *columns_of(Fairness), *columns_of(GroupMeasures)]
     unknown = [name for name in often_unknown if name in cells and cells[name].isna().all()]
     return cells.drop(columns=unknown)
 

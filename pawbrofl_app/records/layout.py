@@ -1,7 +1,7 @@
 """What a run's folder holds: the names of its files, and a row of each of its tables.
 
-A row's fields are its table's columns, in their order; `Fairness` and `ClientEvaluation` stand for
-their own fields. A new column is a new field here, which `RunWriter` fills.
+A row's fields are its table's columns, in their order; `Fairness`, `ClientEvaluation` and `Subgroup`
+stand for their own fields. A new column is a new field here, which `RunWriter` fills.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ..tasks.task import Subgroup
 from .csv_table import Table
 from .fairness import Fairness
 from .groups import GroupRow
@@ -27,11 +28,15 @@ EVENTS = "tensorboard"
 
 @dataclass(frozen=True)
 class RoundRow:
-    """A round, where 0 is the initial model; gaps are NaN where nobody replied."""
+    """A round, where 0 is the initial model; gaps are NaN where nobody replied.
+
+    The balanced accuracy is NaN where classes are even.
+    """
 
     round: int
     test_accuracy: float
     test_loss: float
+    test_balanced_accuracy: float
     attack_success_rate: float
     largest_gap: float
     largest_honest_gap: float
@@ -94,10 +99,19 @@ class EvaluationRow:
     truly_malicious: bool
 
 
+@dataclass(frozen=True)
+class SubgroupRow:
+    """A subgroup of the test samples after a round."""
+
+    round: int
+    subgroup: Subgroup
+
+
 ROUNDS = Table("rounds.csv", RoundRow)
 CLIENTS = Table("clients.csv", ClientRow)
 EVALUATIONS = Table("evaluations.csv", EvaluationRow)
 GROUPS = Table("groups.csv", GroupRow)
-TABLES = (ROUNDS, CLIENTS, EVALUATIONS, GROUPS)
+SUBGROUPS = Table("subgroups.csv", SubgroupRow)
+TABLES = (ROUNDS, CLIENTS, EVALUATIONS, GROUPS, SUBGROUPS)
 SECONDS = [name for name in ROUNDS.columns if name.endswith("_seconds")]
 """The columns of `ROUNDS` that differ between two runs of the same settings."""

@@ -79,6 +79,11 @@ class RunFolder:
         return self._table(layout.GROUPS, may_be_missing=True)
 
     @property
+    def subgroups(self) -> pd.DataFrame:
+        """A row for each round and subgroup of the test samples: the columns of `layout.SubgroupRow`."""
+        return self._table(layout.SUBGROUPS, may_be_missing=True)
+
+    @property
     def summary(self) -> RunSummary:
         """What a finished run comes to."""
         return self._read(layout.SUMMARY, RunSummary.from_json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +13,7 @@ from strategies.repeatedly_left_out import EITHER, Judged, LeftOut, Streaks, aft
 from strategies.repeatedly_left_out import repeatedly_left_out as repeated_among
 
 from ..settings.run_config import RunConfig
+from ..tasks.task import Subgroup
 from .csv_table import columns_of, values_of
 from .fairness import Fairness
 from .groups import GroupMeasures
@@ -49,6 +50,10 @@ class RunSummary:
         How majority and minority fare; NaN where there is no minority.
     personal : PersonalModelMeasures
         What personal models achieve; NaN where there are none.
+    test_balanced_accuracy : float
+        The mean over the classes, where they are uneven; else NaN.
+    subgroups : list of Subgroup
+        The final model's accuracy on those of the test samples that the data set apart.
     """
 
     test_accuracy: float
@@ -65,6 +70,8 @@ class RunSummary:
     minority: list[str]
     groups: GroupMeasures
     personal: PersonalModelMeasures = PersonalModelMeasures()
+    test_balanced_accuracy: float = math.nan
+    subgroups: list[Subgroup] = field(default_factory=list)
 
     @classmethod
     def of(
@@ -75,6 +82,7 @@ class RunSummary:
         malicious: Sequence[int],
         minority: Sequence[int] = (),
         personal: PersonalModelMeasures | None = None,
+        subgroups: pd.DataFrame | None = None,
     ) -> RunSummary:
         """Summarise what was recorded, at least one round of it."""
         last = rounds.iloc[-1]
@@ -96,6 +104,8 @@ class RunSummary:
             minority=[str(client) for client in minority],
             groups=GroupMeasures.of(groups),
             personal=personal or PersonalModelMeasures(),
+            test_balanced_accuracy=_known(float(last["test_balanced_accuracy"])),
+            subgroups=_last_subgroups(subgroups),
         )
 
     @classmethod
@@ -109,11 +119,12 @@ class RunSummary:
         """
         content = json.loads(text)
         try:
-            optional = OF_MINORITY | OF_PERSONAL_MODELS
+            optional = OF_MINORITY | OF_PERSONAL_MODELS | OF_UNEVEN_DATA
             known = {name: content[name] for name in columns_of(cls) if name not in optional}
             known |= {name: content[name] for name in optional if name in content}
             read = _numbers(known)
             left_out = [LeftOut(**_numbers(one)) for one in read.pop("repeatedly_left_out")]
+            read["subgroups"] = [Subgroup(**one) for one in read.get("subgroups", [])]
         except (KeyError, TypeError) as problem:
             raise ValueError(f"it is no summary: {problem}") from problem
         fairness = Fairness(**{name: read.pop(name) for name in columns_of(Fairness)})
@@ -131,11 +142,15 @@ class RunSummary:
     def as_json(self) -> dict[str, Any]:
         """Return what JSON can hold: nested measures beside the others, None where unknown.
 
-        Of groups it says nothing where there is no minority, and of personal models where there are
-        none.
+        Of groups it says nothing where there is no minority, of personal models and subgroups where
+        there are none, and of balanced accuracy where classes are even.
         """
         left_out = frozenset() if self.minority else OF_MINORITY
         left_out |= frozenset() if self.personal.known else OF_PERSONAL_MODELS
+        left_out |= frozenset() if self.subgroups else {"subgroups"}
+        left_out |= (
+            {"test_balanced_accuracy"} if math.isnan(self.test_balanced_accuracy) else frozenset()
+        )
         values = {name: value for name, value in values_of(self).items() if name not in left_out}
         values["repeatedly_left_out"] = [_finite(asdict(one)) for one in self.repeatedly_left_out]
         return _finite(values)
@@ -152,7 +167,7 @@ class RunSummary:
         truth = ", ".join(self.malicious) or "nobody"
         return [
             described(config),
-            f"test accuracy          {self.test_accuracy:.4f}",
+            *self._accuracy_lines(),
             f"attack success rate    {self.attack_success_rate:.4f}",
             f"largest optimality gap {self.largest_honest_gap:.4f} of honest clients (of all, with what "
             f"malicious ones report: {self.largest_gap:.4f})",
@@ -168,6 +183,15 @@ class RunSummary:
             f"results are in         {folder}",
         ]
 
+    def _accuracy_lines(self) -> list[str]:
+        balanced = self.test_balanced_accuracy
+        of_classes = "" if math.isnan(balanced) else f", mean over the classes {balanced:.4f}"
+        lines = [f"test accuracy          {self.test_accuracy:.4f}{of_classes}"]
+        if self.subgroups:
+            shown = ", ".join(f"{one.subgroup} {one.accuracy:.4f}" for one in self.subgroups)
+            lines.append(f"accuracy of subgroups  {shown}")
+        return lines
+
     def _fairness_lines(self) -> list[str]:
         fairness = self.fairness
         if math.isnan(fairness.honest_accuracy):
@@ -182,6 +206,21 @@ class RunSummary:
         return [
             f"left out repeatedly    {line}; {EITHER}" for line in in_words(self.repeatedly_left_out)
         ]
+
+
+def _known(value: float) -> float:
+    """Return a number, or the one NaN that is equal to itself where it is compared as a field."""
+    return math.nan if math.isnan(value) else value
+
+
+def _last_subgroups(subgroups: pd.DataFrame | None) -> list[Subgroup]:
+    if subgroups is None or subgroups.empty:
+        return []
+    last = subgroups[subgroups["round"] == subgroups["round"].max()]
+    return [
+        Subgroup(str(row["subgroup"]), int(row["num_examples"]), float(row["accuracy"]))
+        for row in last.to_dict("records")
+    ]
 
 
 def described(config: RunConfig) -> str:
@@ -223,6 +262,9 @@ MEASURES = tuple(name for name, kind in columns_of(RunSummary).items() if kind i
 
 OF_MINORITY = frozenset({"minority", *columns_of(GroupMeasures)})
 """What a summary holds only where there is a minority."""
+
+OF_UNEVEN_DATA = frozenset({"test_balanced_accuracy", "subgroups"})
+"""What a summary holds only where classes are uneven, or the data have subgroups."""
 
 OF_PERSONAL_MODELS = frozenset(columns_of(PersonalModelMeasures))
 """What a summary holds only where clients have personal models."""

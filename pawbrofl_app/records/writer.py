@@ -20,6 +20,7 @@ from strategies.diagnostics import ClientDiagnostics, RoundDiagnostics
 
 from ..settings.run_config import InvalidSetting
 from ..tasks.evaluation import Evaluation
+from ..tasks.task import Subgroup
 from . import layout
 from .buffered_folder import BufferedFolder
 from .csv_table import Row, Table, values_of
@@ -27,7 +28,7 @@ from .event_files import TensorBoardEvents
 from .fairness import Fairness
 from .folder_lock import claim, release
 from .groups import Groups
-from .layout import ClientEvaluation, ClientRow, EvaluationRow, RoundRow
+from .layout import ClientEvaluation, ClientRow, EvaluationRow, RoundRow, SubgroupRow
 from .run_folder import RunFolder
 from .summary import RunSummary
 from .versions import changed_versions, versions
@@ -157,6 +158,11 @@ class RunWriter:
         """As `RunFolder.groups`, with rows that are not on the disk yet."""
         return layout.GROUPS.read(self._files.read(layout.GROUPS.file))
 
+    @property
+    def subgroups(self) -> pd.DataFrame:
+        """As `RunFolder.subgroups`, with rows that are not on the disk yet."""
+        return layout.SUBGROUPS.read(self._files.read(layout.SUBGROUPS.file))
+
     def add_clients(self, diagnostics: RoundDiagnostics) -> None:
         """Add one row for each client whose reply arrived in a round."""
         self._diagnostics = diagnostics
@@ -213,6 +219,10 @@ class RunWriter:
         )
         self._append(layout.GROUPS, rows)
 
+    def add_subgroups(self, server_round: int, subgroups: Sequence[Subgroup]) -> None:
+        """Add one row for each subgroup of the test samples, if there are any."""
+        self._append(layout.SUBGROUPS, [SubgroupRow(server_round, one) for one in subgroups])
+
     def add_round(self, server_round: int, evaluation: Evaluation, evaluation_seconds: float) -> None:
         """Add a round's row, after its clients and their evaluations; round 0 is the initial model."""
         trained, (evaluated_round, fairness, seconds) = self._diagnostics, self._fairness
@@ -226,6 +236,7 @@ class RunWriter:
             round=server_round,
             test_accuracy=evaluation.accuracy,
             test_loss=evaluation.loss,
+            test_balanced_accuracy=evaluation.balanced_accuracy,
             attack_success_rate=evaluation.attack_success_rate,
             largest_gap=max(gaps.values(), default=math.nan),
             largest_honest_gap=max(honest_gaps, default=math.nan),

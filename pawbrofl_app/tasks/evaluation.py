@@ -1,11 +1,15 @@
-"""The server's evaluation of the global model: test accuracy and loss, attack success rate."""
+"""The server's evaluation of the global model: accuracy, of each subgroup too, loss, attack success."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -13,6 +17,10 @@ from attacks import Backdoor
 from clients.local_evaluation import evaluation_batch
 
 from .devices import processors
+from .task import Subgroup
+
+UNEVEN = 1.5
+"""Classes are uneven where the largest has so many times the samples of the smallest."""
 
 
 @dataclass(frozen=True)
@@ -22,40 +30,75 @@ class Evaluation:
     Attributes
     ----------
     accuracy : float
-        Share of test images classified correctly.
+        Share of test samples classified correctly.
     loss : float
         Mean cross-entropy.
     attack_success_rate : float
-        Share of the test images of other classes that the stamped trigger turns into the target.
+        Share of the test samples of other classes that the stamped trigger turns into the target.
+    balanced_accuracy : float
+        The mean of the classes' accuracies, where they are uneven; else NaN.
+    subgroups : tuple of Subgroup
+        Those that the task has.
     """
 
     accuracy: float
     loss: float
     attack_success_rate: float
+    balanced_accuracy: float = math.nan
+    subgroups: tuple[Subgroup, ...] = ()
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, images: Tensor, labels: Tensor, backdoor: Backdoor) -> Evaluation:
-    """Evaluate a model on test images, as they are and with the whole trigger stamped on them.
+def evaluate(
+    model: nn.Module,
+    inputs: Tensor,
+    labels: Tensor,
+    backdoor: Backdoor,
+    groups: Mapping[str, NDArray[np.bool_]] | None = None,
+) -> Evaluation:
+    """Evaluate a model on test samples, as they are and with the whole trigger stamped on them.
 
     Parameters
     ----------
     model : Module
-        Maps images to class scores.
-    images : Tensor of shape (n, 1, height, width), float
+        Maps inputs to class scores.
+    inputs : Tensor of shape (n, ...), float
     labels : Tensor of shape (n,), int64
     backdoor : Backdoor
-        The attack's, or one to compare with. Images of its target class are not counted, as a model
+        The attack's, or one to compare with. Samples of its target class are not counted, as a model
         without any backdoor gives it to them.
+    groups : mapping of str to ndarray of shape (n,), bool
+        For which samples accuracy is measured apart.
     """
     model.eval()
-    scores = class_scores(model, images)
-    others = images[labels != backdoor.target]
+    scores = class_scores(model, inputs)
+    right = scores.argmax(dim=1) == labels
+    others = inputs[labels != backdoor.target]
     hits = class_scores(model, backdoor.trigger.stamp(others)).argmax(dim=1) == backdoor.target
     return Evaluation(
-        accuracy=float((scores.argmax(dim=1) == labels).double().mean()),
+        accuracy=float(right.double().mean()),
         loss=float(functional.cross_entropy(scores.double(), labels)),
         attack_success_rate=float(hits.double().mean()),
+        balanced_accuracy=_balanced(right, labels),
+        subgroups=_of_subgroups(right, groups or {}),
+    )
+
+
+def _balanced(right: Tensor, labels: Tensor) -> float:
+    sizes = labels.bincount()
+    present = sizes > 0
+    if sizes.max() < UNEVEN * sizes[present].min():
+        return math.nan
+    hits = labels[right].bincount(minlength=len(sizes))
+    return float((hits[present].double() / sizes[present]).mean())
+
+
+def _of_subgroups(right: Tensor, groups: Mapping[str, NDArray[np.bool_]]) -> tuple[Subgroup, ...]:
+    known = right.cpu().numpy()
+    return tuple(
+        Subgroup(name, int(members.sum()), float(known[members].mean()))
+        for name, members in groups.items()
+        if members.any()
     )
 
 

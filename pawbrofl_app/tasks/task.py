@@ -105,6 +105,15 @@ class Samples:
 
 
 @dataclass(frozen=True)
+class Subgroup:
+    """Test samples that the data set apart, such as ``sex=Female``, and a model's accuracy on them."""
+
+    subgroup: str
+    num_examples: int
+    accuracy: float
+
+
+@dataclass(frozen=True)
 class Task:
     """What is learned.
 

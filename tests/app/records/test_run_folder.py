@@ -98,7 +98,8 @@ def test_what_a_client_says_of_itself_is_read_as_it_was_said() -> None:
 
 def test_columns_are_those_that_users_know() -> None:
     assert ",".join(ROUNDS.columns) == (
-        "round,test_accuracy,test_loss,attack_success_rate,largest_gap,largest_honest_gap,honest_accuracy,"
+        "round,test_accuracy,test_loss,test_balanced_accuracy,attack_success_rate,largest_gap,"
+        "largest_honest_gap,honest_accuracy,"
         "worst_honest_accuracy,honest_accuracy_variance,honest_loss,worst_honest_loss,"
         "honest_loss_variance,training_seconds,aggregation_seconds,evaluation_seconds"
     )

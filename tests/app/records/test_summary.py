@@ -14,6 +14,7 @@ from pawbrofl_app.records.summary import MEASURES, RunSummary
 from pawbrofl_app.records.writer import RunWriter
 from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.evaluation import Evaluation
+from pawbrofl_app.tasks.task import Subgroup
 
 from .conftest import MALICIOUS
 
@@ -42,6 +43,27 @@ def test_it_says_how_evenly_clients_are_served(records: RunWriter, config: RunCo
     assert summary.fairness == Fairness(0.9, 0.9, 0.0, 0.5, 0.5, 0.0)
     assert summary.as_json()["worst_honest_loss"] == 0.5
     assert "accuracy 0.9000, worst 10%" in "".join(summary.lines(config, records.run.path))
+
+
+def test_it_says_how_uneven_classes_and_subgroups_fare(records: RunWriter, config: RunConfig) -> None:
+    assert "classes" not in "".join(summary_of(records).lines(config, records.run.path))
+    assert {"subgroups", "test_balanced_accuracy"}.isdisjoint(summary_of(records).as_json())
+    for server_round, accuracy in ((3, 0.5), (4, 0.75)):
+        subgroups = (Subgroup("sex=Female", 20, accuracy), Subgroup("sex=Male", 30, 0.9))
+        records.add_subgroups(server_round, subgroups)
+        records.add_round(server_round, Evaluation(0.84, 1.0, 0.0, 0.66, subgroups), 0.5)
+    assert list(records.run.subgroups["accuracy"]) == [0.5, 0.9, 0.75, 0.9]
+    summary = RunSummary.of(
+        records.rounds, records.clients, records.groups, MALICIOUS, subgroups=records.subgroups
+    )
+    assert summary.test_balanced_accuracy == 0.66
+    assert summary.subgroups == [Subgroup("sex=Female", 20, 0.75), Subgroup("sex=Male", 30, 0.9)]
+    text = "\n".join(summary.lines(config, records.run.path))
+    assert "test accuracy          0.8400, mean over the classes 0.6600" in text
+    assert "accuracy of subgroups  sex=Female 0.7500, sex=Male 0.9000" in text
+    records.save_summary(summary)
+    assert records.run.summary.subgroups == summary.subgroups
+    assert records.run.summary.test_balanced_accuracy == 0.66
 
 
 def test_it_is_json_to_every_reader_and_null_where_nothing_is_known(records: RunWriter) -> None:

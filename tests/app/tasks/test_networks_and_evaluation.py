@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import math
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -22,6 +24,7 @@ from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.convolutional_networks import ConvolutionalNetwork
 from pawbrofl_app.tasks.evaluation import class_scores, evaluate
 from pawbrofl_app.tasks.networks import NETWORKS, initial_model
+from pawbrofl_app.tasks.task import Subgroup
 from strategies import PAwBRoFL
 
 
@@ -130,6 +133,20 @@ def test_attack_success_counts_only_images_of_other_classes() -> None:
     elsewhere = Backdoor(BarTrigger(shift=10), 2)
     missed = evaluate(clean, images_of(shown), labels, elsewhere)
     assert missed.attack_success_rate == pytest.approx(1 / 4), "the one 3 that looks like a 2"
+
+
+def test_accuracy_is_measured_over_classes_where_they_are_uneven_and_for_each_subgroup() -> None:
+    labels = torch.tensor([0, 0, 0, 0, 0, 0, 4, 4])
+    images = images_of([0, 0, 0, 0, 0, 1, 4, 1])
+    early = np.arange(8) < 4
+    groups = {"early": early, "late": ~early, "nobody": np.zeros(8, bool)}
+    result = evaluate(Backdoored(), images, labels, Backdoor(BarTrigger(), 2), groups)
+    assert result.accuracy == pytest.approx(6 / 8)
+    assert result.balanced_accuracy == pytest.approx((5 / 6 + 1 / 2) / 2)
+    assert result.subgroups == (Subgroup("early", 4, 1.0), Subgroup("late", 4, 0.5))
+    even = evaluate(Backdoored(), images[4:], labels[4:], Backdoor(BarTrigger(), 2))
+    assert math.isnan(even.balanced_accuracy)
+    assert even.subgroups == ()
 
 
 def test_malicious_clients_are_drawn_from_the_seed(defaults: dict[str, Any]) -> None:
