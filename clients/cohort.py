@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from .honest import HonestClient, batch_order
+from .local_evaluation import BatchTransform
 from .lock_step import ClientSamples, train_in_lock_step
 from .model_arrays import model_of
 from .training_cache import NDArrays, Trained
 
 
 def train_cohort(
-    clients: Sequence[HonestClient], parameters: NDArrays, server_round: int
+    clients: Sequence[HonestClient],
+    parameters: NDArrays,
+    server_round: int,
+    transforms: Mapping[int, BatchTransform] = MappingProxyType({}),
 ) -> dict[int, Trained]:
-    """Return what `HonestClient.honest_training` would, for several clients, by their partition ids.
+    """Return what `HonestClient.train` would, for several clients, by their partition ids.
 
     Parameters
     ----------
@@ -22,6 +27,8 @@ def train_cohort(
     parameters : list of ndarray
         The received model.
     server_round : int
+    transforms : mapping of int to callable
+        What changes the batches of those who have one, by partition id.
 
     Raises
     ------
@@ -34,6 +41,7 @@ def train_cohort(
             client.inputs,
             client.labels,
             batch_order(client.seed, server_round, client.partition_id),
+            transforms.get(client.partition_id),
         )
         for client in clients
     ]

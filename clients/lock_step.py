@@ -23,9 +23,9 @@ from torch.nn import functional
 from attacks.knowledge import TrainingReport
 
 from .gap_measures import GAP_MEASURES, ObservedTraining
-from .local_evaluation import evaluation_batch
+from .local_evaluation import BatchTransform, evaluation_batch
 from .local_training import LocalTraining
-from .training_steps import Inertia, replayed
+from .training_steps import Inertia, StepsItself, replayed, steps_itself
 
 Models = dict[str, Tensor]
 
@@ -37,6 +37,7 @@ class ClientSamples:
     inputs: Tensor
     labels: Tensor
     generator: torch.Generator
+    transform: BatchTransform | None = None
 
 
 def can_train_in_lock_step(model: nn.Module, training: LocalTraining) -> bool:
@@ -79,24 +80,59 @@ def train_in_lock_step(
     counts = [len(client.labels) for client in cohort]
     if 0 in counts:
         raise ValueError(f"each client must have at least one sample, got {counts}")
-    inputs = torch.cat([client.inputs for client in cohort])
-    labels = torch.cat([client.labels for client in cohort])
+    plans = [_Plan.of(client, training) for client in cohort]
+    inputs, labels = (
+        torch.cat([getattr(plan, part) for plan in plans]) for part in ("inputs", "labels")
+    )
+    itself = steps_itself(model, training.inertia)
+    if itself is not None:
+        inputs = itself.prepared(inputs)
     models = {
         name: parameter.detach().unsqueeze(0).repeat(len(cohort), *[1] * parameter.dim())
         for name, parameter in model.named_parameters()
     }
+    measured = _Measured.of(plans)
+    schedule = _Schedule.of(plans, training.batch_size)
     fitted = [training.num_fitted(count) for count in counts]
-    measured = _Measured.of(counts, training, inputs.device)
-    schedule = _Schedule.of(cohort, fitted, training)
     losses = training.measure.measure(
         ObservedTraining(
-            partial(_train, model, models, inputs, labels, schedule, training),
-            partial(_mean_losses, model, models, inputs, labels, measured),
+            partial(_train, model, itself, models, inputs, labels, schedule, training),
+            partial(_mean_losses, model, itself, models, inputs, labels, measured),
         )
     )
     before, after, gaps = (each.tolist() for each in losses)
     reports = [TrainingReport(*each) for each in zip(before, after, fitted, gaps, strict=True)]
     return models, reports
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A client's samples as it sees them, and by their positions its batches and what it measures on."""
+
+    inputs: Tensor
+    labels: Tensor
+    batches: list[Tensor]
+    measured: Tensor
+
+    @classmethod
+    def of(cls, client: ClientSamples, training: LocalTraining) -> _Plan:
+        count, size = len(client.labels), training.batch_size
+        fitted, measured = training.num_fitted(count), training.measured_on(count)
+        batches = [
+            batch
+            for _ in range(training.epochs)
+            for batch in torch.randperm(fitted, generator=client.generator).split(size)
+        ]
+        if client.transform is None:
+            return cls(client.inputs, client.labels, batches, measured)
+        at_once = evaluation_batch(client.inputs.device)
+        seen = [
+            client.transform(client.inputs[taken], client.labels[taken])
+            for taken in (*batches, *measured.split(at_once))
+        ]
+        inputs, labels = (torch.cat(parts) for parts in zip(*seen, strict=True))
+        places = torch.arange(len(labels)).split([len(targets) for _, targets in seen])
+        return cls(inputs, labels, list(places[: len(batches)]), torch.cat(places[len(batches) :]))
 
 
 @dataclass(frozen=True)
@@ -112,30 +148,24 @@ class _Schedule:
     num_steps: Tensor
 
     @classmethod
-    def of(
-        cls, cohort: Sequence[ClientSamples], fitted: Sequence[int], training: LocalTraining
-    ) -> _Schedule:
-        size, epochs = training.batch_size, training.epochs
-        num_steps = torch.tensor([epochs * -(-count // size) for count in fitted])
-        shape = int(num_steps.max()), len(cohort), size
+    def of(cls, plans: Sequence[_Plan], size: int) -> _Schedule:
+        num_steps = torch.tensor([len(plan.batches) for plan in plans])
+        shape = int(num_steps.max()), len(plans), size
         positions, weights = torch.zeros(shape, dtype=torch.int64), torch.zeros(shape)
         start = 0
-        for i, (client, count) in enumerate(zip(cohort, fitted, strict=True)):
-            batches = [
-                batch
-                for _ in range(epochs)
-                for batch in torch.randperm(count, generator=client.generator).split(size)
-            ]
-            for step, batch in enumerate(batches):
-                positions[step, i, : len(batch)] = start + batch
-                weights[step, i, : len(batch)] = 1 / len(batch)
-            start += len(client.labels)
-        device = cohort[0].inputs.device
+        for i, plan in enumerate(plans):
+            padded = nn.utils.rnn.pad_sequence(plan.batches, batch_first=True)
+            lengths = torch.tensor([len(batch) for batch in plan.batches])[:, None]
+            positions[: len(padded), i, : padded.shape[1]] = start + padded
+            weights[: len(padded), i] = (torch.arange(size) < lengths) / lengths
+            start += len(plan.labels)
+        device = plans[0].inputs.device
         return cls(positions.to(device), weights.to(device), num_steps.to(device))
 
 
 def _train(
     model: nn.Module,
+    itself: StepsItself | None,
     models: Models,
     inputs: Tensor,
     labels: Tensor,
@@ -149,14 +179,12 @@ def _train(
         return (weights * functional.cross_entropy(scores, targets, reduction="none")).sum()
 
     gradients_and_losses = vmap(grad_and_value(batch_loss))
+    own = list(models.values())
     losses = torch.zeros(schedule.positions.shape[:2], device=inputs.device)
     number = torch.zeros(1, dtype=torch.int64, device=inputs.device)
     velocities = {name: torch.zeros_like(own) for name, own in models.items() if training.momentum}
 
-    def step() -> None:
-        taken = schedule.positions.index_select(0, number)[0]
-        weights = schedule.weights.index_select(0, number)[0]
-        gradients, loss = gradients_and_losses(models, inputs[taken], labels[taken], weights)
+    def move(gradients: Models) -> None:
         for name, parameters in models.items():
             gradient = gradients[name]
             if training.weight_decay:
@@ -167,6 +195,16 @@ def _train(
                 moves = (number < schedule.num_steps).view(-1, *[1] * (gradient.dim() - 1))
                 gradient = torch.where(moves, gradient, 0)
             parameters.add_(gradient, alpha=-training.learning_rate)
+
+    def step() -> None:
+        taken = schedule.positions.index_select(0, number)[0]
+        weights = schedule.weights.index_select(0, number)[0]
+        batch, targets = inputs[taken], labels[taken]
+        if itself is not None:
+            loss = itself.sgd_step(own, batch, targets, weights, training.learning_rate)
+        else:
+            gradients, loss = gradients_and_losses(models, batch, targets, weights)
+            move(gradients)
         losses.index_copy_(0, number, loss[None])
         number.add_(1)
 
@@ -190,11 +228,12 @@ class _Measured:
     counts: Tensor
 
     @classmethod
-    def of(cls, counts: Sequence[int], training: LocalTraining, device: torch.device) -> _Measured:
+    def of(cls, plans: Sequence[_Plan]) -> _Measured:
+        ends = accumulate(len(plan.labels) for plan in plans)
         positions = [
-            end - count + training.measured_on(count)
-            for end, count in zip(accumulate(counts), counts, strict=True)
+            end - len(plan.labels) + plan.measured for end, plan in zip(ends, plans, strict=True)
         ]
+        device = plans[0].inputs.device
         return cls(
             nn.utils.rnn.pad_sequence(positions, batch_first=True).to(device),
             torch.tensor([len(each) for each in positions], device=device),
@@ -203,7 +242,12 @@ class _Measured:
 
 @torch.no_grad()
 def _mean_losses(
-    model: nn.Module, models: Models, inputs: Tensor, labels: Tensor, measured: _Measured
+    model: nn.Module,
+    itself: StepsItself | None,
+    models: Models,
+    inputs: Tensor,
+    labels: Tensor,
+    measured: _Measured,
 ) -> Tensor:
     """Return each client's mean cross-entropy over its samples, (clients,) in float64, in eval mode."""
 
@@ -211,13 +255,22 @@ def _mean_losses(
         scores = functional_call(model, parameters, (batch,))
         return functional.cross_entropy(scores, targets, reduction="none")
 
+    def losses_of_all(batch: Tensor, targets: Tensor) -> Tensor:
+        if itself is None:
+            found: Tensor = vmap(losses)(models, batch, targets)
+            return found
+        scores = itself.scores(list(models.values()), batch).movedim(2, 1)
+        return functional.cross_entropy(scores, targets, reduction="none")
+
     model.eval()
     num_clients, most = measured.positions.shape
     totals = torch.zeros(num_clients, dtype=torch.float64, device=inputs.device)
-    at_once = max(1, evaluation_batch(inputs.device) // num_clients)
+    at_once = evaluation_batch(inputs.device)
+    if itself is None:
+        at_once = max(1, at_once // num_clients)
     for first in range(0, most, at_once):
         taken = measured.positions[:, first : first + at_once]
-        batch_losses = vmap(losses)(models, inputs[taken], labels[taken])
+        batch_losses = losses_of_all(inputs[taken], labels[taken])
         offsets = torch.arange(first, first + taken.shape[1], device=inputs.device)
         counted = offsets < measured.counts[:, None]
         totals += torch.where(counted, batch_losses, 0).sum(dim=1, dtype=torch.float64)

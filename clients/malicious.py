@@ -40,7 +40,8 @@ class MaliciousClient(HonestClient):
             return super().fit(parameters, config)
         knowledge = self.collusion.knowledge(self, parameters, server_round)
         if attack.poisons_data:
-            trained, report = self.train(parameters, server_round, attack.poison_batch)
+            done = self.cache.done_ahead(self.partition_id, poisoned=True)
+            trained, report = done or self.train(parameters, server_round, attack.poison_batch)
             update = [before - after for before, after in zip(parameters, trained, strict=True)]
         else:
             honest = knowledge.own_honest_training()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from numpy.typing import NDArray
@@ -31,21 +31,28 @@ class TrainingCache:
     def __init__(self) -> None:
         self.replays = ReplayCache()
         self._ahead: Mapping[int, Trained] = {}
+        self._poisoned: Collection[int] = ()
         self._round = b""
         self._known: dict[bytes, HonestTraining] = {}
 
     @contextlib.contextmanager
-    def trained_ahead(self, trained: Mapping[int, Trained]) -> Iterator[None]:
-        """Within the block, clients find their honest training done, by their partition ids."""
-        self._ahead = trained
+    def trained_ahead(
+        self, trained: Mapping[int, Trained], poisoned: Collection[int] = ()
+    ) -> Iterator[None]:
+        """Within the block, clients find their training done, by their partition ids.
+
+        It is the honest one but for ``poisoned`` clients, who find that on their changed batches.
+        """
+        self._ahead, self._poisoned = trained, poisoned
         try:
             yield
         finally:
             self._ahead = {}
 
-    def done_ahead(self, partition_id: int) -> Trained | None:
-        """Return a client's honest training if it was done before the client was asked."""
-        return self._ahead.get(partition_id)
+    def done_ahead(self, partition_id: int, *, poisoned: bool = False) -> Trained | None:
+        """Return a client's training, honest or poisoned, if it was done before the client was asked."""
+        is_asked_for = poisoned == (partition_id in self._poisoned)
+        return self._ahead.get(partition_id) if is_asked_for else None
 
     def known_training(
         self, round_key: bytes, key: bytes, train: Callable[[], HonestTraining]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from pawbrofl_app.settings.command_line import at_least
 
-from .grid.runner import CellFolder, folders_of
+from .grid.cell_folder import CellFolder, folders_of
 from .grid.study import InvalidStudy, Study, names, preset
 from .grid.study_run import report_study, run_study
 from .pages.page import DOCS, StudyOptions, make, stale_parts
@@ -77,6 +78,13 @@ def _add_results(command: argparse.ArgumentParser, *, jobs: bool) -> None:
         command.add_argument(
             "--jobs", type=at_least(1), metavar="N", help="cells at once; default: cores"
         )
+        command.add_argument(
+            "--minutes",
+            type=float,
+            default=math.inf,
+            metavar="N",
+            help="begin no cell after so many minutes, and report on those that are finished",
+        )
 
 
 def _list(_: argparse.Namespace) -> int:
@@ -95,7 +103,7 @@ def _run(options: argparse.Namespace) -> int:
     study, _ = _loaded(options)
     if study.run and options.engine != "in-process":
         raise InvalidStudy(f"{study.run} runs its cells in-process, not under {options.engine}")
-    return run_study(study, options.results, options.jobs, options.engine)
+    return run_study(study, options.results, options.jobs, options.engine, options.minutes)
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -137,7 +145,11 @@ def _page(options: argparse.Namespace) -> int:
     if options.print:
         print("\n\n".join(page.parts(options.out).values()))
         return 0
-    run = None if options.recorded else StudyOptions(options.results, options.seeds, options.jobs)
+    run = (
+        None
+        if options.recorded
+        else StudyOptions(options.results, options.seeds, options.jobs, options.minutes)
+    )
     return make(page, options.out, run)
 
 

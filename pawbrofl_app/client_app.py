@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from functools import partial
 
+import torch
 from flwr.client import Client
 from flwr.clientapp import ClientApp
 from flwr.common import Context, RecordDict
@@ -17,12 +19,12 @@ from clients.training_cache import TrainingCache
 
 from .roles import attack_of, collusion_of, task_at
 from .settings.node_config import Site
-from .settings.run_config import RunConfig
+from .settings.run_config import RunConfig, Value
 from .settings.training_settings import TrainingSettings
 from .tasks.devices import compute_reproducibly, training_device
 from .tasks.minorities import MAJORITY, MINORITY, group_tests
 from .tasks.networks import make_network, network_of
-from .tasks.partitions import client_samples
+from .tasks.partitions import PartitionedData, client_samples
 
 
 def make_client_app(cache: TrainingCache | None = None) -> ClientApp:
@@ -33,10 +35,16 @@ def make_client_app(cache: TrainingCache | None = None) -> ClientApp:
 
 def client_fn(context: Context, cache: TrainingCache) -> Client:
     """Return the client of a SuperNode, with the samples that its node config names."""
-    config = RunConfig.parse(context.run_config)
+    config = _parsed(tuple((name, type(value), value) for name, value in context.run_config.items()))
     site = Site.parse(context.node_config, config.federation.num_clients)
     compute_reproducibly()
     return client_at(config, site, cache, context.state).to_client()
+
+
+@functools.lru_cache(maxsize=4)
+def _parsed(settings: tuple[tuple[str, type, Value], ...]) -> RunConfig:
+    """Return a run's settings, parsed once and not for each message. Types tell true from 1."""
+    return RunConfig.parse({name: value for name, _, value in settings})
 
 
 def client_at(
@@ -89,8 +97,11 @@ def local_training(training: TrainingSettings) -> LocalTraining:
 def _honest_client_at(config: RunConfig, site: Site, cache: TrainingCache) -> HonestClient:
     task = task_at(config, site)
     # A site's own data are all its own; others have their share of the run's.
-    own = task.train if site.data_dir else client_samples(config.partitioned_data, site.partition_id)
-    inputs, labels = own.as_inputs(training_device(config.training.device))
+    device = training_device(config.training.device)
+    if site.data_dir:
+        inputs, labels = task.train.as_inputs(device)
+    else:
+        inputs, labels = _share(config.partitioned_data, site.partition_id, device)
     network = network_of(config.training.network, task)
     return HonestClient(
         partial(make_network, network, task.input_shape, task.num_classes),
@@ -101,6 +112,12 @@ def _honest_client_at(config: RunConfig, site: Site, cache: TrainingCache) -> Ho
         seed=config.seed,
         cache=cache,
     )
+
+
+@functools.lru_cache(maxsize=32)
+def _share(data: PartitionedData, client: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return a client's share of the data: a small federation's keep theirs from message to message."""
+    return client_samples(data, client).as_inputs(device)
 
 
 def _own_test(config: RunConfig, site: Site) -> tuple[Tensor, Tensor]:

@@ -122,6 +122,7 @@ def make_training_loop(
             config.needed_replies,
             config.rounds.round_attempts,
             round_timeout,
+            config.federation.evaluate_every,
         ),
         resume_from=resume_from,
         personal_models=personal_models,

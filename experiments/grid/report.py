@@ -13,9 +13,9 @@ import pandas as pd
 
 from pawbrofl_app.records.layout import SECONDS
 
+from .cell_folder import CellFolder
 from .claims import findings
 from .results import finished_cells, rounds_of
-from .runner import CellFolder
 from .study import Study
 from .study_figures import draw_study_figures
 from .table import as_text, over_seeds

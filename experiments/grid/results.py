@@ -9,8 +9,9 @@ import pandas as pd
 from pawbrofl_app.records.csv_table import columns_of
 from pawbrofl_app.records.fairness import Fairness
 from pawbrofl_app.records.groups import GroupMeasures
+from pawbrofl_app.records.summary import MEASURES
 
-from .runner import CellFolder
+from .cell_folder import CellFolder
 
 METHOD = "method"
 """Column that names how a cell aggregates, as the paper's figures do."""
@@ -20,8 +21,8 @@ COMPARED = frozenset({"attack", "aggregator", "performance-aware", "mu", "seed"}
 """Settings that figures and verdicts compare; cells that differ in any other are not put together."""
 
 
-def finished_cells(folders: Sequence[CellFolder]) -> pd.DataFrame:
-    """Return one row for each finished cell: what varies, its seed, and its summary's measures.
+def finished_cells(folders: Sequence[CellFolder], measures: Sequence[str] = MEASURES) -> pd.DataFrame:
+    """Return one row for each finished cell: what varies, its seed, and measures of its summary.
 
     Without measures of fairness where no clients evaluated, of groups where there is no minority, and
     of balanced accuracy where classes are even.
@@ -30,7 +31,8 @@ def finished_cells(folders: Sequence[CellFolder]) -> pd.DataFrame:
     for folder in folders:
         if folder.finished:
             seed = {"seed": folder.cell.config.seed}
-            rows.append(folder.cell.varied | seed | folder.run.summary.measures)
+            known = folder.run.summary.measures
+            rows.append(folder.cell.varied | seed | {name: known[name] for name in measures})
     cells = pd.DataFrame(rows)
     often_unknown = ["test_balanced_accuracy", *columns_of(Fairness), *columns_of(GroupMeasures)]
     unknown = [name for name in often_unknown if name in cells and cells[name].isna().all()]

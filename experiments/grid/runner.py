@@ -1,89 +1,42 @@
 """Runs the cells of a study side by side, each once, and goes on where an earlier run stopped.
 
 A cell's folder lies in the study's folder. One that is not finished is what a killed or failed run left:
-a killed one goes on after its last checkpoint, a failed one is started afresh.
-Every cell has a process of its own, so that one that crashes takes no other with it.
+a killed one goes on after its last checkpoint, a failed one is started afresh. In-process cells follow
+each other in a few worker processes, in which imports and data stay; one that crashes ends its own.
 """
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
-import shutil
-import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
-from pathlib import Path
-from typing import Literal
 
-from pawbrofl_app.records.resumption import check_resumable, differing_settings
-from pawbrofl_app.records.run_folder import RunFolder
-from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
+from .cell_folder import CellFolder
+from .cell_run import Engine, run_cell
 
-from .cell import Cell, run_module
-from .study import Study
-
-Engine = Literal["in-process", "ray"]
 SECONDS_BETWEEN_LOOKS = 1.0
 IMPORTED_BEFOREHAND = [
     "pawbrofl_app.in_process_run",
     "sklearn.datasets",
     "sklearn.model_selection",
 ]
-
-
-@dataclass(frozen=True)
-class CellFolder:
-    """Where a cell's records are, and what they say of its progress."""
-
-    cell: Cell
-    path: Path
-
-    @property
-    def run(self) -> RunFolder:
-        """What the cell's run recorded."""
-        return RunFolder(self.path)
-
-    @property
-    def log(self) -> Path:
-        """The log of the cell's last try, beside its folder."""
-        return self.path.parent / f"{self.path.name}.log"
-
-    @property
-    def finished(self) -> bool:
-        """Whether the cell has run to its end, with what are its settings now.
-
-        A cell's name tells what is off the defaults, its records tell whether those were others then.
-        """
-        run = self.run
-        return run.is_finished and not differing_settings(self.cell.config, run.settings)
-
-    @property
-    def failed(self) -> bool:
-        """Whether the cell's last try ended with an error. A try that was killed did not fail."""
-        return not self.finished and self.failure.is_file()
-
-    @property
-    def failure(self) -> Path:
-        """Marks a cell whose last try raised."""
-        return self.path.parent / f"{self.path.name}.failed"
-
-
-def folders_of(study: Study, results: Path) -> list[CellFolder]:
-    """Return the folders of a study's cells, whether or not they exist, under ``results/<study>``."""
-    return [CellFolder(cell, results / study.name / cell.name) for cell in study.cells]
+Watch = Callable[[CellFolder | None, Sequence[CellFolder]], None]
 
 
 def run_cells(
     folders: Sequence[CellFolder],
     jobs: int,
     engine: Engine = "in-process",
-    watch: Callable[[CellFolder | None], None] = lambda _: None,
+    watch: Watch = lambda *_: None,
+    seconds: float = math.inf,
 ) -> list[CellFolder]:
     """Run the cells that are not finished and return those that failed.
 
@@ -95,32 +48,95 @@ def run_cells(
     engine : "in-process" or "ray"
         Ray shares the cores among the clients of one cell, so one job is enough for it.
     watch : callable
-        Called with every cell that ended, and with None about every second, to show progress.
+        Called with every cell that ended, and with None about every second, to show progress; and with
+        the cells that are running.
+    seconds : float
+        After which no cell is begun any more.
     """
-    processes = _process_context()
+    context, until = _process_context(), time.monotonic() + seconds
     waiting = [folder for folder in folders if not folder.finished][::-1]
-    running: list[tuple[BaseProcess, CellFolder]] = []
-    failed = []
+    workers: list[_Worker] = []
+    failed: list[CellFolder] = []
     try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                folder = waiting.pop()
-                process = processes.Process(target=run_cell, args=(folder, engine), daemon=True)
-                process.start()
-                running.append((process, folder))
-            wait([process.sentinel for process, _ in running], SECONDS_BETWEEN_LOOKS)
-            ended = [entry for entry in running if not entry[0].is_alive()]
-            running = [entry for entry in running if entry not in ended]
-            for _, folder in ended:
-                if not folder.finished:
-                    folder.failure.touch()
-                    failed.append(folder)
-                watch(folder)
-            watch(None)
+        while True:
+            if time.monotonic() >= until:
+                waiting.clear()
+            free = [worker for worker in workers if worker.folder is None]
+            while waiting and (free or len(workers) < jobs):
+                if not free:
+                    free.append(_Worker.start(context, engine))
+                    workers.append(free[-1])
+                free.pop().begin(waiting.pop())
+            busy = {worker.connection: worker for worker in workers if worker.folder}
+            if not busy:
+                return failed
+            for connection in wait(list(busy), SECONDS_BETWEEN_LOOKS):
+                worker = busy[connection]  # type: ignore[index]
+                ended = worker.end(engine)
+                if not worker.is_alive:
+                    workers.remove(worker)
+                if not ended.finished:
+                    ended.failure.touch()
+                    failed.append(ended)
+                watch(ended, [one.folder for one in workers if one.folder])
+            watch(None, [one.folder for one in workers if one.folder])
     finally:
-        for left, _ in running:
-            left.kill()
-    return failed
+        for worker in workers:
+            worker.process.kill()
+
+
+@dataclass
+class _Worker:
+    """A process that runs one cell after the other; one cell alone where Ray does."""
+
+    process: BaseProcess
+    connection: Connection
+    folder: CellFolder | None = None
+    is_alive: bool = True
+
+    @classmethod
+    def start(cls, context: SpawnContext | ForkServerContext, engine: Engine) -> _Worker:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, engine), daemon=True)
+        process.start()
+        theirs.close()
+        return cls(process, ours)
+
+    def begin(self, folder: CellFolder) -> None:
+        self.folder = folder
+        self.connection.send(folder)
+
+    def end(self, engine: Engine) -> CellFolder:
+        """Take note that the cell ended, or the process did."""
+        assert self.folder is not None
+        ended, self.folder = self.folder, None
+        try:
+            self.connection.recv()
+        except (EOFError, OSError):
+            self.is_alive = False
+        if engine == "ray":
+            self.is_alive = False
+        if not self.is_alive:
+            self.connection.close()
+            self.process.join()
+        return ended
+
+
+def _work(connection: Connection, engine: Engine) -> None:
+    """Run the cells that are named, until none is any more."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        try:
+            folder = connection.recv()
+        except EOFError:
+            return
+        try:
+            run_cell(folder, engine)
+        except Exception:  # noqa: BLE001  it is in the cell's log, and the cell is not finished
+            traceback.print_exc()
+        connection.send(None)
+        if engine == "ray":
+            return
 
 
 def _process_context() -> SpawnContext | ForkServerContext:
@@ -133,49 +149,6 @@ def _process_context() -> SpawnContext | ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(IMPORTED_BEFOREHAND)
     return context
-
-
-def run_cell(folder: CellFolder, engine: Engine) -> None:
-    """Run one cell to its end, in a process of its own, with everything it prints in its log."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    folder.path.parent.mkdir(parents=True, exist_ok=True)
-    config = folder.cell.config.replace(results_dir=str(folder.path.resolve()), resume=True)
-    goes_on = not folder.failed and _can_go_on(config)
-    if not goes_on:
-        shutil.rmtree(folder.path, ignore_errors=True)
-    folder.failure.unlink(missing_ok=True)
-    with folder.log.open("a" if goes_on else "w") as log:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-            os.dup2(log.fileno(), stream.fileno())
-    started = time.perf_counter()
-    _run(folder.cell, config, engine)
-    print(f"finished in {time.perf_counter() - started:.1f} s")
-
-
-def _can_go_on(config: RunConfig) -> bool:
-    """Return whether the folder of a cell is what the same run left when it was killed."""
-    if not Path(config.results.results_dir).is_dir():
-        return False
-    try:
-        check_resumable(config)
-    except InvalidSetting:
-        return False
-    return True
-
-
-def _run(cell: Cell, config: RunConfig, engine: Engine) -> None:
-    if cell.run:
-        run_module(cell.run).run(config, cell.extra)
-    elif engine == "in-process":
-        from pawbrofl_app.in_process_run import run_in_this_process
-
-        run_in_this_process(config)
-    else:
-        from pawbrofl_app.engines.ray_simulation import simulate
-
-        if simulate(config):
-            raise RuntimeError("the simulation did not finish")
 
 
 def _end_with_parent() -> None:

@@ -7,6 +7,8 @@
     preset = "mnist"                     # optional: a file of presets/
     run = "my_package.my_run"            # optional: a module that runs the cells in the app's place
     seeds = 3                            # how many, unless the command line says otherwise
+    keep = "summary"                     # optional: keep only what each run comes to
+    measures = ["test_accuracy"]         # optional: the columns of its table; all that are known
 
     [settings]                           # over the app's defaults and the preset, for all cells
     num-rounds = 20
@@ -15,9 +17,11 @@
     attack = ["none", "dba"]
     aggregator = ["mean", "no-regret"]
 
-    [every-grid]                         # optional: lists that every grid has as well
-    mu = [0.01, 1.0]
+    [every-grid]                         # optional: lists that every grid has as well; as [[every-grid]]
+    mu = [0.01, 1.0]                     # several, each of which every grid is combined with
 
+``vouched = ["half-of-minority"]`` vouches for half of the minority's clients, whom each seed draws anew;
+where there is no minority, there is no such cell.
 Every combination, with every seed, is a cell: one run of the app, or of the module that ``run`` names,
 with that module's settings beside the app's (see `cell.RunModule`).
 """
@@ -30,15 +34,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pawbrofl_app.records.summary import MEASURES
 from pawbrofl_app.settings.command_line import default_settings
 from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
 from pawbrofl_app.settings.toml_files import read_toml
+from pawbrofl_app.tasks.minorities import NO_MINORITY
 
 from .cell import Cell, run_module
 
 FOLDER = Path(__file__).resolve().parents[1]
 STUDIES, PRESETS = FOLDER / "studies", FOLDER / "presets"
-PARTS = ("title", "base", "preset", "run", "seeds", "settings", "grid", "every-grid")
+PARTS = ("title", "base", "preset", "run", "seeds", "keep", "measures", "settings", "grid", "every-grid")
+KEPT = ("everything", "summary")
+HALF_OF_MINORITY = "half-of-minority"
+"""In a study, ``vouched`` may name these clients, whom the seed draws."""
 Lists = Mapping[str, list[Any]]
 
 
@@ -59,6 +68,10 @@ class Study:
         Ordered by seed first, so that a study cut short has whole replicas.
     run : str, optional
         The module that runs the cells; the app where there is none.
+    keep : "everything" or "summary"
+        What is kept of each run.
+    measures : tuple of str
+        The summary's measures that the table shows.
     """
 
     name: str
@@ -66,6 +79,8 @@ class Study:
     varied: tuple[str, ...]
     cells: tuple[Cell, ...]
     run: str | None = None
+    keep: str = KEPT[0]
+    measures: tuple[str, ...] = MEASURES
 
     @classmethod
     def load(cls, study: str, seeds: int | None = None) -> Study:
@@ -111,8 +126,15 @@ class Study:
             for seed in range(1, seeds + 1)
             for grid in grids
             for combination in _product(grid)
+            if _can_differ(base | combination)
         )
-        return cls(name, str(content.get("title", name)), varied, cells, run)
+        keep, measures = content.get("keep", KEPT[0]), content.get("measures", MEASURES)
+        if keep not in KEPT:
+            raise InvalidStudy(f"keep must be one of {', '.join(KEPT)}, got {keep!r}")
+        unknown = [one for one in measures if one not in MEASURES]
+        if unknown:
+            raise InvalidStudy(f"measures must be among {', '.join(MEASURES)}, got {unknown[0]!r}")
+        return cls(name, str(content.get("title", name)), varied, cells, run, keep, tuple(measures))
 
 
 def names() -> list[str]:
@@ -138,12 +160,13 @@ def preset(name: str | None) -> dict[str, Any]:
 
 
 def _grids(content: Mapping[str, Any]) -> list[Lists]:
-    grids, shared = content.get("grid", [{}]), content.get("every-grid", {})
+    grids, shared = content.get("grid", [{}]), content.get("every-grid", [{}])
+    shared = [shared] if isinstance(shared, dict) else shared
     if not isinstance(grids, list) or not all(
-        isinstance(values, list) and values for grid in [*grids, shared] for values in grid.values()
+        isinstance(values, list) and values for grid in [*grids, *shared] for values in grid.values()
     ):
         raise InvalidStudy("[[grid]] must hold lists of at least one value")
-    return [grid | shared for grid in grids]
+    return [grid | every for grid in grids for every in shared]
 
 
 def _product(grid: Lists) -> list[dict[str, Any]]:
@@ -158,4 +181,18 @@ def _cell(settings: dict[str, Any], varied: tuple[str, ...], run: str | None) ->
         module = run_module(run)
         extra = {name: settings.pop(name) for name in module.EXTRA_SETTINGS}
         module.check(extra)
-    return Cell(shown, RunConfig.parse(settings), run, extra)
+    return Cell(shown, _config(settings), run, extra)
+
+
+def _can_differ(settings: Mapping[str, Any]) -> bool:
+    """Return whether a cell says something: without a minority nobody of it can be vouched for."""
+    return settings.get("vouched") != HALF_OF_MINORITY or settings["minority"] != NO_MINORITY
+
+
+def _config(settings: dict[str, Any]) -> RunConfig:
+    """Return a cell's settings, with who is vouched for where that depends on who is of the minority."""
+    if settings.get("vouched") != HALF_OF_MINORITY:
+        return RunConfig.parse(settings)
+    config = RunConfig.parse(settings | {"vouched": ""})
+    members = config.minority_clients
+    return config.replace(vouched=", ".join(str(client) for client in members[: len(members) // 2]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -9,9 +10,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from .cell_folder import CellFolder, folders_of
+from .cell_run import Engine
 from .report import write_report
 from .results import finished_cells
-from .runner import CellFolder, Engine, folders_of, run_cells
+from .runner import run_cells
 from .study import Study
 from .study_progress import StudyProgress
 from .table import as_markdown, over_seeds
@@ -20,7 +23,11 @@ FAILED, IN_USE, INTERRUPTED = 1, 2, 130
 
 
 def run_study(
-    study: Study, results: Path, jobs: int | None = None, engine: Engine = "in-process"
+    study: Study,
+    results: Path,
+    jobs: int | None = None,
+    engine: Engine = "in-process",
+    minutes: float = math.inf,
 ) -> int:
     """Run the cells that are not finished, then report; return the command's exit status.
 
@@ -32,6 +39,8 @@ def run_study(
     jobs : int, optional
         How many cells to run at once; by default one a core, and one under Ray.
     engine : "in-process" or "ray"
+    minutes : float
+        After which no cell is begun any more; the same study goes on another time.
 
     Returns
     -------
@@ -45,7 +54,7 @@ def run_study(
     try:
         lock = FileLock(results / study.name / ".lock", timeout=0)
         with lock, StudyProgress(folders) as progress:
-            failed = run_cells(folders, jobs, engine, progress.look)
+            failed = run_cells(folders, jobs, engine, progress.look, 60 * minutes)
     except Timeout:
         print(f"error: {study.name} is being run in {results} already", file=sys.stderr)
         return IN_USE
@@ -60,7 +69,7 @@ def run_study(
 
 def report_study(study: Study, folders: Sequence[CellFolder], results: Path) -> int:
     """Print the finished cells' table, write it and ``report.html``; `FAILED` where there are none."""
-    cells = finished_cells(folders)
+    cells = finished_cells(folders, study.measures)
     if cells.empty:
         print(f"no cell of {study.name} is finished in {results}", file=sys.stderr)
         return FAILED
@@ -68,6 +77,8 @@ def report_study(study: Study, folders: Sequence[CellFolder], results: Path) -> 
     for name, content in (("cells.csv", cells), ("table.csv", table)):
         content.to_csv(results / study.name / name, index=False)
     print(as_markdown(table))
-    report = write_report(study, folders, results / study.name)
+    report = results / study.name / "table.csv"
+    if study.keep == "everything":
+        report = write_report(study, folders, results / study.name)
     print(f"\n{len(cells)} of {len(folders)} cells are finished. Report: {report.resolve()}")
     return 0

@@ -18,8 +18,8 @@ from matplotlib.patches import Rectangle
 from pawbrofl_app.records.client_weights import ClientWeights
 from pawbrofl_app.records.run_figures import MALICIOUS_COLOUR
 
+from .cell_folder import CellFolder
 from .results import METHOD, comparable, settings_of
-from .runner import CellFolder
 from .study_figures import MOST_COLUMNS, attack_name, columns_of, save_figures
 
 RUN = "run"

@@ -16,7 +16,7 @@ from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.datasets import load_task
 from pawbrofl_app.tasks.partitions import client_indices
 
-from ..grid.runner import CellFolder
+from ..grid.cell_folder import CellFolder
 
 DROPPED_BELOW = 0.1
 """In equal shares of the round's robust weight."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..grid.runner import CellFolder, folders_of
+from ..grid.cell_folder import CellFolder, folders_of
 from ..grid.study import Study
 from ..grid.study_run import FAILED, run_study
 
@@ -34,6 +35,8 @@ class Page:
         Writes what else is to be recorded of these runs: given their folders and the documentation's.
     figures : callable, optional
         Maps the folder of the documentation to the figures that belong into it, by file name.
+    compact : mapping of str to callable
+        By CSV file, what makes the rows to record of those of the study's cells.
     measured : bool
         Whether making the parts takes minutes of measuring, of which nothing is recorded.
     """
@@ -43,6 +46,7 @@ class Page:
     studies: Mapping[str, str] = field(default_factory=dict)
     record: Callable[[Runs, Path], None] | None = None
     figures: Callable[[Path], Mapping[str, Figure]] | None = None
+    compact: Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]] = field(default_factory=dict)
     measured: bool = False
 
 
@@ -53,6 +57,7 @@ class StudyOptions:
     results: Path
     seeds: int | None = None
     jobs: int | None = None
+    minutes: float = math.inf
 
 
 def make(page: Page, out: Path, run: StudyOptions | None) -> int:
@@ -90,11 +95,13 @@ def _record(page: Page, out: Path, run: StudyOptions) -> int:
     worst, runs = 0, {}
     for name, csv in page.studies.items():
         study = Study.load(name, run.seeds)
-        worst = max(worst, run_study(study, run.results, run.jobs))
+        worst = max(worst, run_study(study, run.results, run.jobs, minutes=run.minutes))
         cells = run.results / name / "cells.csv"
         if worst > FAILED or not cells.is_file():
             return worst or FAILED
-        pd.read_csv(cells).round(4).to_csv(out / csv, index=False)
+        rows = pd.read_csv(cells)
+        rows = page.compact[csv](rows) if csv in page.compact else rows.round(4)
+        rows.to_csv(out / csv, index=False)
         runs[name] = folders_of(study, run.results)
     if page.record:
         page.record(runs, out)

@@ -33,6 +33,10 @@ PAGES = {
     ),
     "heterogeneity": Entry("pages.heterogeneity", "heterogeneity.md: clients with unlike data"),
     "minorities": Entry("pages.minority_table", "minorities.md: honest minorities, served or left out"),
+    "robust-and-fair": Entry(
+        "pages.robust_and_fair",
+        "robust_and_fair.md: minorities and attackers, who serves whom",
+    ),
     "synthetic-fairness": Entry("pages.synthetic_fairness", "fairness.md: q-FFL's published example"),
     "paper-claims": Entry("pages.paper_claims", "paper_claims.md: verdicts and last rounds"),
     "as-published": Entry(

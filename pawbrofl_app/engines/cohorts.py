@@ -2,8 +2,9 @@
 
 Clients that train honestly go into cohorts of ``cohort-size``, by their number of samples, as those
 in lock-step wait for the one with the most. Who is in which cohort depends on who trains in the round
-and on nothing else. Malicious clients that change their batches train alone, and so does everybody where
-lock-step fails. Personal models are trained one by one, each by its own client.
+and on nothing else. Malicious clients that change their batches train alone, but with a network that
+writes its steps out, where that would cost more than the rest; and so does everybody where lock-step
+fails. Personal models are trained one by one, each by its own client.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from flwr.common.logger import log
 
 from clients.cohort import train_cohort
 from clients.honest import HonestClient
+from clients.local_evaluation import BatchTransform
 from clients.lock_step import can_train_in_lock_step
 from clients.training_cache import NDArrays, TrainingCache
+from clients.training_steps import StepsItself
 
 from ..roles import attack_of
 from ..settings.node_config import Site
@@ -73,7 +76,11 @@ class CohortTraining:
         if self.size == 1:
             return [[client] for client in sorted(clients)]
         samples = client_indices(self._config.partitioned_data)
-        together = [client for client in clients if self._trains_honestly(client, server_round)]
+        together = [
+            client
+            for client in clients
+            if self._poisoned_too or self._transform(client, server_round) is None
+        ]
         together.sort(key=lambda client: (-len(samples[client]), client))
         alone = sorted(set(clients) - set(together))
         starts = range(0, len(together), self.size)
@@ -86,18 +93,25 @@ class CohortTraining:
         """Train a cohort in lock-step; within the block its clients find that done."""
         compute_reproducibly()
         clients = [self._honest_client(client) for client in cohort]
+        found = {client: self._transform(client, server_round) for client in cohort}
+        transforms = {client: transform for client, transform in found.items() if transform}
         try:
-            trained = train_cohort(clients, parameters, server_round)
+            trained = train_cohort(clients, parameters, server_round, transforms)
         except (RuntimeError, ValueError) as problem:
             log(WARNING, "%s clients train one by one, as lock-step failed: %s", len(cohort), problem)
             trained = {}
-        with self._cache.trained_ahead(trained):
+        with self._cache.trained_ahead(trained, transforms):
             yield
 
-    def _trains_honestly(self, client: int, server_round: int) -> bool:
+    @cached_property
+    def _poisoned_too(self) -> bool:
+        return isinstance(self._honest_client(0).make_model(), StepsItself)
+
+    def _transform(self, client: int, server_round: int) -> BatchTransform | None:
+        """Return what a malicious client changes its batches by."""
         attack = attack_of(self._config, Site(client))
         active = None if attack is None else attack.in_round(server_round)
-        return active is None or not active.poisons_data
+        return active.poison_batch if active is not None and active.poisons_data else None
 
 
 def cohort_size(setting: int, device: torch.device) -> int:

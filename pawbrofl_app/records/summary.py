@@ -37,6 +37,10 @@ class RunSummary:
         Who was malicious, and who was judged so in the last round.
     precision, recall : float
         Of that judgement over all clients and rounds; NaN where nobody was judged or was malicious.
+    false_accusations : float
+        Of the honest clients' replies in all rounds, the share that was judged malicious.
+    honest_in_branches : float
+        Of the honest clients' replies in all rounds, the share whose client was a member of a branch.
     malicious_weight : float
         The malicious clients' share of the final weights, on average over the rounds; NaN where the
         aggregation knows no weights.
@@ -64,6 +68,8 @@ class RunSummary:
     judged_malicious: list[str]
     precision: float
     recall: float
+    false_accusations: float
+    honest_in_branches: float
     malicious_weight: float
     fairness: Fairness
     repeatedly_left_out: list[LeftOut]
@@ -98,6 +104,8 @@ class RunSummary:
             judged_malicious=[str(client) for client in final["client"][final["judged_malicious"]]],
             precision=hits / float(judged.sum()) if judged.any() else math.nan,
             recall=hits / float(truly.sum()) if truly.any() else math.nan,
+            false_accusations=float(judged[~truly].mean()),
+            honest_in_branches=float((clients["branch"][~truly] > 0).mean()),
             malicious_weight=_malicious_weight(clients),
             fairness=Fairness(**{name: float(last[name]) for name in columns_of(Fairness)}),
             repeatedly_left_out=_repeatedly_left_out(clients),
@@ -120,6 +128,7 @@ class RunSummary:
         content = json.loads(text)
         try:
             optional = OF_MINORITY | OF_PERSONAL_MODELS | OF_UNEVEN_DATA
+            content = dict.fromkeys(LATER) | content
             known = {name: content[name] for name in columns_of(cls) if name not in optional}
             known |= {name: content[name] for name in optional if name in content}
             read = _numbers(known)
@@ -259,6 +268,9 @@ def _malicious_weight(clients: pd.DataFrame) -> float:
 
 MEASURES = tuple(name for name, kind in columns_of(RunSummary).items() if kind is float)
 """The names of a summary's numbers: of the last round, and of the judgement over all rounds."""
+
+LATER = ("false_accusations", "honest_in_branches")
+"""What earlier summaries lack."""
 
 OF_MINORITY = frozenset({"minority", *columns_of(GroupMeasures)})
 """What a summary holds only where there is a minority."""

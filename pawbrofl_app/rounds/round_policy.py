@@ -22,6 +22,8 @@ class RoundPolicy:
     round_timeout : float, optional
         Seconds after which a round goes on without the clients that have not answered; by default
         Flower's 12 hours.
+    evaluate_every : int, default 1
+        In how-manieth rounds, and in the last, clients evaluate.
     """
 
     num_clients: int
@@ -29,3 +31,4 @@ class RoundPolicy:
     min_fit_clients: int
     round_attempts: int
     round_timeout: float | None = None
+    evaluate_every: int = 1

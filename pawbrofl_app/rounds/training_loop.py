@@ -147,7 +147,8 @@ class TrainingLoop:
             log(INFO, "")
             log(INFO, "[ROUND %s]", server_round)
             self._train(server_round)
-            self._evaluate_at_clients(server_round)
+            if server_round == num_rounds or server_round % self._policy.evaluate_every == 0:
+                self._evaluate_at_clients(server_round)
             self._evaluate(server_round)
             self._after_round(self._checkpoint(server_round))
         log(INFO, "")

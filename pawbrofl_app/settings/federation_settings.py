@@ -19,6 +19,8 @@ class FederationSettings:
     fraction_evaluate: Number = Field(default=0.0, ge=0, le=1)
     """Share of the clients that evaluate the global model on their own data after each round, to see how
     evenly it serves them: evaluations.csv. It decides nothing."""
+    evaluate_every: WholeNumber = Field(default=1, ge=1)
+    """In how-manieth rounds they do, and in the last."""
     num_rounds: WholeNumber = Field(default=20, ge=1)
     """How many rounds the run trains."""
 

@@ -49,8 +49,8 @@ class Site:
             Naming the key, its value and what is allowed.
         """
         for name in node_config:
-            near = difflib.get_close_matches(name, KNOWN, n=1)
-            if name not in KNOWN and near:
+            near = [] if name in KNOWN else difflib.get_close_matches(name, KNOWN, n=1)
+            if near:
                 raise InvalidSetting(f"unknown node config {name!r}: did you mean {near[0]!r}?")
         number: Any = node_config.get("partition-id")
         if not _is_whole(number) or not 0 <= number < num_clients:

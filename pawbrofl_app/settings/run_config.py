@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Self
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
@@ -123,7 +124,7 @@ class RunConfig:
             return 0
         return round(self.data.minority_fraction * self.federation.num_clients)
 
-    @property
+    @cached_property
     def minority_clients(self) -> tuple[int, ...]:
         """The partition ids of the honest minority, ascending; a draw that the run's seed fixes.
 
@@ -151,7 +152,7 @@ class RunConfig:
         f = max_malicious(self.aggregation.epsilon, self.federation.num_fit_clients)
         return self.rounds.min_fit_clients or 2 * f + 1
 
-    @property
+    @cached_property
     def partitioned_data(self) -> PartitionedData:
         """The data set, and how clients share it."""
         return PartitionedData(

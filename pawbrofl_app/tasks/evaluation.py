@@ -22,6 +22,9 @@ from .task import Subgroup
 UNEVEN = 1.5
 """Classes are uneven where the largest has so many times the samples of the smallest."""
 
+FEW_BATCHES = 8
+"""So few cost less than the threads that would share them."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -124,7 +127,8 @@ def class_scores(model: nn.Module, images: Tensor) -> Tensor:
     share are rounded otherwise, and the scores would depend on the number of threads.
     """
     batches = images.split(evaluation_batch(images.device))
-    if images.device.type != "cpu":
+    on_one_thread = torch.get_num_threads() == 1 and len(batches) <= FEW_BATCHES
+    if images.device.type != "cpu" or on_one_thread:
         return torch.cat([model(batch) for batch in batches])
 
     @torch.inference_mode()  # counts for the thread that enters it

@@ -24,6 +24,7 @@ NETWORKS: dict[str, str] = {
     "logistic": ".logistic_regression:LogisticRegression",
     "resnet18": ".residual_networks:ResNet18",
     "resnet18-batch-norm": ".residual_networks:BatchNormalizedResNet18",
+    "small-perceptron": ".small_perceptron:SmallPerceptron",
 }
 """A module of this package and a class in it: ``Network(input_shape, num_classes)``."""
 

@@ -149,3 +149,37 @@ def test_clients_find_their_training_done_and_send_it() -> None:
         assert one[1] == other[1]
         assert one[2].keys() == other[2].keys()
         assert other[2]["loss_gap"] == pytest.approx(one[2]["loss_gap"], abs=1e-5)
+
+
+@pytest.mark.parametrize("measure", IN_LOCK_STEP)
+def test_changed_batches_train_in_lock_step_as_alone(measure: str) -> None:
+    def first_flipped(inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        changed = labels.clone()
+        changed[:1] = 2 - changed[:1]  # depends on the sample's place in the batch
+        return inputs * 2, changed
+
+    training = LocalTraining(epochs=2, batch_size=4, learning_rate=0.1, gap_measure=measure)
+    transforms = {1: first_flipped, 3: first_flipped}
+    members = [
+        ClientSamples(*samples_of(c, size, 6), order(c), transforms.get(c))
+        for c, size in enumerate(SIZES)
+    ]
+    models, reports = train_in_lock_step(new_model(), members, training)
+    for client, size in enumerate(SIZES):
+        model = new_model()
+        samples = samples_of(client, size, 6)
+        report = train_and_measure(model, *samples, training, order(client), transforms.get(client))
+        assert reports[client].loss_gap == pytest.approx(report.loss_gap, abs=1e-5)
+        assert reports[client].loss_before == pytest.approx(report.loss_before, abs=1e-5)
+        for name, value in model.state_dict().items():
+            torch.testing.assert_close(models[name][client], value, rtol=0, atol=1e-5)
+
+
+def test_poisoned_training_done_ahead_is_not_taken_for_the_honest_one() -> None:
+    cache, trained = TrainingCache(), ([np.zeros(1)], TrainingReport(1.0, 0.5, 3, 0.5))
+    with cache.trained_ahead({1: trained, 2: trained}, poisoned={2}):
+        assert cache.done_ahead(1) is trained
+        assert cache.done_ahead(1, poisoned=True) is None
+        assert cache.done_ahead(2) is None
+        assert cache.done_ahead(2, poisoned=True) is trained
+    assert cache.done_ahead(2, poisoned=True) is None

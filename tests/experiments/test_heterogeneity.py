@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from experiments.grid.cell import Cell
-from experiments.grid.runner import CellFolder
+from experiments.grid.cell_folder import CellFolder
 from experiments.grid.study import Study
 from experiments.pages.dropped_clients import client_rounds, describe, dropped_and_kept, dropped_share
 from experiments.pages.heterogeneity import (

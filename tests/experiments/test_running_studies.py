@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from experiments.__main__ import main
-from experiments.grid.runner import CellFolder, folders_of, run_cell
+from experiments.grid.cell_folder import CellFolder, folders_of
+from experiments.grid.cell_run import run_cell
 from experiments.grid.study import Study
 from pawbrofl_app.in_process_run import run_in_this_process
 from pawbrofl_app.records.layout import ROUNDS, SUMMARY
@@ -137,3 +138,62 @@ def test_two_runs_of_one_study_do_not_mix(study_file: Path, capsys: pytest.Captu
     with FileLock(folder / ".lock"):
         assert main(command(study_file)[3:]) == 2
     assert "is being run" in capsys.readouterr().err
+
+
+SUMMARIES = """
+keep = "summary"
+measures = ["test_accuracy", "false_accusations"]
+seeds = 2
+[settings]
+network = "small-perceptron"
+cohort-size = 0
+num-rounds = 2
+local-epochs = 1
+fraction-evaluate = 1.0
+evaluate-every = 2
+checkpoint-every = 0
+[[every-grid]]
+minority = ["none", "rotated"]
+[[every-grid]]
+minority = ["none"]
+partition = ["variable"]
+[[grid]]
+cohort-size = [1, 20]
+[[grid]]
+num-clients = [2000]
+"""
+
+
+def test_short_cells_keep_their_summaries_and_need_no_ray(tmp_path: Path) -> None:
+    path, results = tmp_path / "short.toml", tmp_path / "results"
+    path.write_text(SUMMARIES)
+    (tmp_path / "ray.py").write_text("raise ImportError('there is no Ray here')")
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    }
+    run = [*command(path, "--jobs", "2")[:-2], "--results", str(results), "--jobs", "2"]
+
+    def outcome(*options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*run, *options], capture_output=True, text=True, env=environment)
+
+    assert outcome("--minutes", "0").returncode == 1, "no cell began, so there is nothing to report"
+    assert outcome().returncode == 1, "some cells fail"
+    folders = folders_of(Study.load(str(path)), results)
+    failing = [one for one in folders if one.cell.config.federation.num_clients == 2000]
+    assert len(failing) == 6
+    for folder in folders:
+        if folder in failing:
+            assert "num-clients must be at most" in folder.log.read_text()
+        else:
+            assert sorted(file.name for file in folder.path.iterdir()) == [
+                "settings.toml",
+                "summary.json",
+            ]
+            assert not folder.log.exists()
+    table = pd.read_csv(results / "short" / "cells.csv")
+    assert {"test_accuracy", "false_accusations"} <= set(table)
+    assert "recall" not in table
+    assert len(table) == 12
+    one, many = (table[table["cohort-size"] == size] for size in (1, 20))
+    difference = one["test_accuracy"].to_numpy() - many["test_accuracy"].to_numpy()
+    assert abs(difference).max() < 0.02, "lock-step differs by rounding errors"

@@ -12,7 +12,7 @@ import pytest
 import tomli_w
 
 from experiments.__main__ import main
-from experiments.grid.runner import folders_of
+from experiments.grid.cell_folder import folders_of
 from experiments.grid.study import InvalidStudy, Study, names
 from pawbrofl_app.records.layout import SETTINGS, SUMMARY
 from pawbrofl_app.settings import run_config
@@ -93,10 +93,13 @@ def test_our_studies_are_valid(name: str) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("grids = 1", "unknown part 'grids': known are title, base, preset, run, seeds, settings, grid"),
+        (
+            "grids = 1",
+            "unknown part 'grids': known are title, base, preset, run, seeds, keep, measures, settings",
+        ),
         (
             "preset = 'cifar'",
-            "preset must be one of as-published, digits, digits-dirichlet, ",
+            "preset must be one of as-published, ",
         ),
         ("seeds = 0", "seeds must be a whole number of at least 1, got 0"),
         ("[[grid]]\nmu = 3", "must hold lists of at least one value"),
@@ -160,12 +163,14 @@ CELLS = {
     "as-published": "615a4854",
     "corrections": "9f635a4a",
     "default-attack": "03ba50de",
+    "false-branches": "5ec77265",
     "false-reports": "728990e5",
     "heterogeneity": "68eb0532",
     "max-tilt": "0b8e4511",
     "minorities": "c8d68327",
     "paper-claims": "8999af0b",
     "paper-grid": "b129951c",
+    "robust-and-fair": "c343228a",
     "threat-matrix": "c339b1ef",
 }
 

@@ -17,7 +17,7 @@ from matplotlib.image import imread
 from matplotlib.patches import Rectangle
 
 from experiments.grid.cell import Cell
-from experiments.grid.runner import CellFolder
+from experiments.grid.cell_folder import CellFolder
 from experiments.grid.weight_maps import draw_weight_maps, weight_maps
 from pawbrofl_app.records.layout import CLIENTS, SETTINGS, SUMMARY, ClientRow
 from pawbrofl_app.records.run_figures import MALICIOUS_COLOUR
