@@ -52,11 +52,14 @@ def compact(cells: pd.DataFrame) -> pd.DataFrame:
 
     Without a minority all honest clients are the majority, and its accuracy is the main model's.
     """
+    # A study's table lacks what none of its runs knows: a run cut short may have come to no minority.
+    unknown = {"majority_accuracy", "minority_accuracy", "personal_accuracy"} - set(cells)
+    cells = cells.assign(**dict.fromkeys(unknown, np.nan))
     names = [_method(row) for row in cells.to_dict("records")]
     settings = np.where(cells["partition"] == "dirichlet", "dirichlet", cells["minority"])
     majority = cells["majority_accuracy"]
     for instead in ("personal_accuracy", "test_accuracy"):
-        majority = majority.fillna(cells[instead]) if instead in cells else majority
+        majority = majority.fillna(cells[instead])
     recorded = pd.DataFrame(
         {
             METHOD: names,
