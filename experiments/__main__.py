@@ -14,7 +14,7 @@ from pathlib import Path
 from pawbrofl_app.settings.command_line import at_least
 
 from .grid.cell_folder import CellFolder, folders_of
-from .grid.study import InvalidStudy, Study, names, preset
+from .grid.study import RESULTS, InvalidStudy, Study, names, preset
 from .grid.study_run import report_study, run_study
 from .pages.page import DOCS, StudyOptions, make, stale_parts
 from .pages.page_registry import PAGES, page_named, quick_pages
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_results(command: argparse.ArgumentParser, *, jobs: bool) -> None:
     command.add_argument("--seeds", type=int, metavar="N", help="seeds 1 to N; default: the study's own")
-    command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    command.add_argument("--results", type=Path, default=Path(RESULTS), metavar="DIR")
     if jobs:
         command.add_argument(
             "--jobs", type=at_least(1), metavar="N", help="cells at once; default: cores"

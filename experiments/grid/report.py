@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +17,14 @@ from pawbrofl_app.records.layout import SECONDS
 from .cell_folder import CellFolder
 from .claims import findings
 from .results import finished_cells, rounds_of
-from .study import Study
+from .study import RESULTS, Study
 from .study_figures import draw_study_figures
 from .table import as_text, over_seeds
 from .weight_maps import draw_weight_maps
 
 TEMPLATE = "report.html.jinja"
 CAPTIONS = {
+    "aggregators": "the aggregators beside each other: means over the seeds, and ranges",
     "curves": "over the rounds: means over the seeds, bands from the smallest to the largest",
     "fairness": "how honest clients are served, each on its own data: means and ranges over the seeds",
     "weights": "who counted how much in each round, first seed; malicious clients are marked red",
@@ -64,6 +66,7 @@ def write_report(study: Study, folders: Sequence[CellFolder], folder: Path) -> P
     hidden = {*study.varied, "seed", "results-dir", "data-dir", "figures"}
     page = environment.get_template(TEMPLATE).render(
         study=study,
+        command=_command(study, folder.parent),
         num_finished=len(finished),
         seeds=int(cells["seed"].nunique()),
         hours=_duration(rounds),
@@ -92,6 +95,13 @@ def _figures(folders: Sequence[CellFolder], rounds: pd.DataFrame, folder: Path) 
             EmbeddedFigure(f"{part}, {CAPTIONS[kind]}", _encoded(on_light), _encoded(on_dark))
         )
     return figures
+
+
+def _command(study: Study, results: Path) -> str:
+    """Return the command that makes the report again, as it has to be typed."""
+    command = ["python", "-m", "experiments", "report", *study.arguments]
+    default = Path(RESULTS)
+    return shlex.join(command if results == default else [*command, "--results", str(results)])
 
 
 def _encoded(path: Path) -> str:

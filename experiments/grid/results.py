@@ -9,6 +9,7 @@ import pandas as pd
 from pawbrofl_app.records.csv_table import columns_of
 from pawbrofl_app.records.fairness import Fairness
 from pawbrofl_app.records.groups import GroupMeasures
+from pawbrofl_app.records.personal_model_measures import PersonalModelMeasures
 from pawbrofl_app.records.summary import MEASURES
 
 from .cell_folder import CellFolder
@@ -34,7 +35,8 @@ def finished_cells(folders: Sequence[CellFolder], measures: Sequence[str] = MEAS
             known = folder.run.summary.measures
             rows.append(folder.cell.varied | seed | {name: known[name] for name in measures})
     cells = pd.DataFrame(rows)
-    often_unknown = ["test_balanced_accuracy", *columns_of(Fairness), *columns_of(GroupMeasures)]
+    kinds = (Fairness, GroupMeasures, PersonalModelMeasures)
+    often_unknown = ["test_balanced_accuracy"] + [name for kind in kinds for name in columns_of(kind)]
     unknown = [name for name in often_unknown if name in cells and cells[name].isna().all()]
     return cells.drop(columns=unknown)
 

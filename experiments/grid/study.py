@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ from .cell import Cell, run_module
 
 FOLDER = Path(__file__).resolve().parents[1]
 STUDIES, PRESETS = FOLDER / "studies", FOLDER / "presets"
+RESULTS = "results"
+"""Where results go unless the command line says otherwise."""
 PARTS = ("title", "base", "preset", "run", "seeds", "keep", "measures", "settings", "grid", "every-grid")
 KEPT = ("everything", "summary")
 HALF_OF_MINORITY = "half-of-minority"
@@ -72,6 +74,8 @@ class Study:
         What is kept of each run.
     measures : tuple of str
         The summary's measures that the table shows.
+    arguments : tuple of str
+        What names the study on the command line.
     """
 
     name: str
@@ -81,6 +85,7 @@ class Study:
     run: str | None = None
     keep: str = KEPT[0]
     measures: tuple[str, ...] = MEASURES
+    arguments: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, study: str, seeds: int | None = None) -> Study:
@@ -104,7 +109,9 @@ class Study:
                 f"study must be a .toml file or one of {', '.join(names())}, got {study!r}"
             )
         try:
-            return cls._parse(path.stem, read_toml(path), seeds)
+            loaded = cls._parse(path.stem, read_toml(path), seeds)
+            given = () if seeds is None else ("--seeds", str(seeds))
+            return replace(loaded, arguments=(study, *given))
         except (InvalidSetting, InvalidStudy) as problem:
             raise InvalidStudy(f"{path}: {problem}") from problem
 

@@ -23,8 +23,8 @@ from .results import METHOD, comparable
 ROWS = {
     "test_accuracy": "test accuracy",
     "attack_success_rate": "attack success rate",
-    "largest_gap": "largest gap, all clients",
     "largest_honest_gap": "largest gap, honest clients",
+    "largest_gap": "largest gap, all clients",
 }
 FAIRNESS_ROWS = {
     "honest_accuracy": "accuracy, mean client",
@@ -36,6 +36,8 @@ FAIRNESS_ROWS = {
 DPI = 130
 MOST_COLUMNS = 8
 """Attacks times weightings that a figure can hold and still be read."""
+MOST_LINES = 10
+"""Aggregators that a panel can hold and still be told apart."""
 
 
 def draw_study_figures(rounds: pd.DataFrame, folder: Path, dark: bool = False) -> list[Path]:
@@ -48,7 +50,8 @@ def draw_study_figures(rounds: pd.DataFrame, folder: Path, dark: bool = False) -
     rounds : DataFrame
         As `study_records.rounds_of` returns it.
     folder : Path
-        Where to; made if missing. ``<part>-curves.png``; where clients evaluated,
+        Where to; made if missing. ``<part>-curves.png``; where several aggregators can be drawn over
+        each other, ``<part>-aggregators.png``; where clients evaluated,
         ``<part>-fairness.png``; where ``mu`` varies, ``<part>-trade-off.png``; with ``-dark`` before the
         suffix for dark pages.
     dark : bool
@@ -60,6 +63,9 @@ def draw_study_figures(rounds: pd.DataFrame, folder: Path, dark: bool = False) -
 def figures_of(rounds: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
     """Yield what a study's rounds allow: names, and figures that are not drawn yet."""
     for name, part in comparable(rounds):
+        beside = aggregators(part)
+        if beside is not None:
+            yield f"{name}-aggregators", beside
         if len(columns_of(part)) > MOST_COLUMNS:
             continue
         yield f"{name}-curves", curves(part)
@@ -101,7 +107,33 @@ def curves(rounds: pd.DataFrame, rows: Mapping[str, str] = ROWS) -> Figure:
             _line(panel, part[part[METHOD] == method], "round", measure, method, colours)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
 
-    return _grid_of_panels(rounds, "round", rows, draw)
+    return _grid_of_panels(rounds, "round", rows, draw, columns_of(rounds))
+
+
+def aggregators(rounds: pd.DataFrame) -> Figure | None:
+    """Draw the aggregators over each other, a column for each attack; None where that cannot be read.
+
+    Where there are too many lines, those without tilt alone.
+    """
+    if rounds["aggregator"].nunique() < 2 or rounds["attack"].nunique() > MOST_COLUMNS:
+        return None
+    tilted = rounds["performance-aware"]
+    named = rounds["aggregator"] + rounds["mu"].map(", mu={:g}".format).where(tilted, "")
+    shown = rounds.assign(line=named)
+    if named.nunique() > MOST_LINES:
+        shown = shown[~tilted]
+    lines, attacks = in_order(shown["line"]), in_order(shown["attack"])
+    if not 1 < len(lines) <= MOST_LINES:
+        return None
+    colours = {name: f"C{place}" for place, name in enumerate(lines)}
+
+    def draw(panel: Axes, attack: str, _: str, measure: str) -> None:
+        part = shown[shown["attack"] == attack]
+        for name in lines:
+            _line(panel, part[part["line"] == name], "round", measure, name, colours)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+    return _grid_of_panels(shown, "round", ROWS, draw, [(attack, "") for attack in attacks])
 
 
 def trade_off(rounds: pd.DataFrame) -> Figure:
@@ -118,7 +150,7 @@ def trade_off(rounds: pd.DataFrame) -> Figure:
             panel.axhline(level, ls="--", color=colours["vanilla BRFL"], label="vanilla BRFL")
         panel.set_xscale("log")
 
-    return _grid_of_panels(last, "mu", ROWS, draw)
+    return _grid_of_panels(last, "mu", ROWS, draw, columns_of(last))
 
 
 def _grid_of_panels(
@@ -126,13 +158,14 @@ def _grid_of_panels(
     x: str,
     rows: Mapping[str, str],
     draw: Callable[[Axes, str, str, str], None],
+    columns: Sequence[tuple[str, str]],
 ) -> Figure:
     """Draw a panel for each measure (rows) and each attack with each robust weighting (columns)."""
-    columns = columns_of(rounds)
     figure = Figure((3.3 * len(columns) + 0.6, 2.3 * len(rows) + 0.6), layout="constrained")
     axes = figure.subplots(len(rows), len(columns), sharex=True, sharey="row", squeeze=False)
     for column, (attack, aggregator) in enumerate(columns):
-        axes[0, column].set_title(f"{attack_name(attack)}, {aggregator}", fontsize=10)
+        title = ", ".join(filter(None, (attack_name(attack), aggregator)))
+        axes[0, column].set_title(title, fontsize=10)
         axes[-1, column].set_xlabel(x)
         for row, measure in enumerate(rows):
             draw(axes[row, column], attack, aggregator, measure)
@@ -161,11 +194,16 @@ def _line(
 
 
 def columns_of(rounds: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return each attack with each robust weighting, in the study's order."""
+    """Return each attack with each weighting, in the study's order.
+
+    Without the mean where nothing tilts it and there are others: vanilla FL is in each of their columns.
+    """
     columns = []
     for attack in in_order(rounds["attack"]):
-        names = in_order(rounds.loc[rounds["attack"] == attack, "aggregator"])
-        columns += [(attack, name) for name in names if name != "mean"] or [(attack, "mean")]
+        part = rounds[rounds["attack"] == attack]
+        beside = (part["aggregator"] != "mean") | part["performance-aware"]
+        names = in_order(part.loc[beside, "aggregator"]) or ["mean"]
+        columns += [(attack, name) for name in names]
     return columns
 
 

@@ -8,10 +8,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.image import imread
 
 from experiments.grid.claims import findings, mean_and_interval
-from experiments.grid.study_figures import FAIRNESS_ROWS, curves, draw_study_figures, figures_of
+from experiments.grid.study_figures import (
+    FAIRNESS_ROWS,
+    aggregators,
+    curves,
+    draw_study_figures,
+    figures_of,
+)
 from experiments.grid.table import as_markdown, over_seeds
 
 NUM_ROUNDS = 6
@@ -114,7 +121,7 @@ def test_runs_that_differ_in_another_setting_are_not_put_together() -> None:
     assert found[claim, "digits, epsilon=0.2, dba, no-regret"] == "holds"
     assert found[claim, "digits, epsilon=0.4, dba, no-regret"] == "does not hold"
     names = figure_names(pd.concat([few, many], ignore_index=True))
-    assert names[::2] == ["digits, epsilon=0.2-curves", "digits, epsilon=0.4-curves"]
+    assert names[1::3] == ["digits, epsilon=0.2-curves", "digits, epsilon=0.4-curves"]
 
 
 def test_a_study_of_too_many_attacks_has_no_curves(tmp_path: Path) -> None:
@@ -126,7 +133,8 @@ def test_a_study_of_too_many_attacks_has_no_curves(tmp_path: Path) -> None:
 def test_figures_are_drawn_in_light_and_dark(tmp_path: Path, dark: bool) -> None:
     paths = draw_study_figures(study(), tmp_path, dark)
     end = "-dark.png" if dark else ".png"
-    assert [path.name for path in paths] == [f"digits-curves{end}", f"digits-trade-off{end}"]
+    kinds = ("aggregators", "curves", "trade-off")
+    assert [path.name for path in paths] == [f"digits-{kind}{end}" for kind in kinds]
     for path in paths:
         pixels = imread(path)[..., :3]
         assert pixels.std() > 0.05
@@ -138,6 +146,7 @@ def test_how_clients_are_served_is_drawn_where_clients_evaluated(tmp_path: Path)
     evaluated = study().assign(**dict.fromkeys(names, 0.5), honest_loss=0.5)
     paths = draw_study_figures(evaluated, tmp_path)
     assert [path.name for path in paths] == [
+        "digits-aggregators.png",
         "digits-curves.png",
         "digits-fairness.png",
         "digits-trade-off.png",
@@ -146,7 +155,9 @@ def test_how_clients_are_served_is_drawn_where_clients_evaluated(tmp_path: Path)
     left = [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()]
     assert left == list(FAIRNESS_ROWS.values())
     plt.close(figure)
-    assert figure_names(evaluated.assign(honest_loss=np.nan)) == ["digits-curves", "digits-trade-off"]
+    kinds = ("aggregators", "curves", "trade-off")
+    without = figure_names(evaluated.assign(honest_loss=np.nan))
+    assert without == [f"digits-{kind}" for kind in kinds]
 
 
 def test_a_tilted_mean_is_no_part_of_another_weighting_s_line() -> None:
@@ -155,6 +166,39 @@ def test_a_tilted_mean_is_no_part_of_another_weighting_s_line() -> None:
     (line,) = (one for one in figure.axes[0].lines if one.get_label() == "PAwBRoFL mu=0.01")
     assert np.asarray(line.get_ydata())[-1] == pytest.approx(0.95, abs=0.01)
     plt.close(figure)
+
+
+def lines_of(panel: Axes) -> list[str]:
+    return [str(line.get_label()) for line in panel.lines]
+
+
+def test_a_mean_that_is_tilted_has_a_column_beside_others() -> None:
+    rounds = pd.concat([runs("dba", name, 0.05, 0.9, 0.1) for name in ("mean", "no-regret")])
+    figure = curves(rounds)
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["dba, mean", "dba, no-regret"]
+    assert all(lines_of(axes) == ["PAwBRoFL mu=0.05"] for axes in figure.axes)
+    plt.close(figure)
+
+
+def test_aggregators_are_drawn_over_each_other_in_a_column_for_each_attack() -> None:
+    figure = aggregators(study())
+    assert figure is not None
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["no attack", "dba"]
+    everything = ["mean", "no-regret", "no-regret, mu=0.01", "no-regret, mu=1"]
+    assert all(lines_of(axes) == everything for axes in figure.axes[:2])
+    last = [float(np.asarray(line.get_ydata())[-1]) for line in figure.axes[1].lines]
+    assert last == pytest.approx([0.8, 0.9, 0.85, 0.9], abs=0.01)
+    plt.close(figure)
+
+
+def test_of_too_many_lines_those_without_tilt_are_drawn_and_of_too_few_none() -> None:
+    many = [runs("dba", name, mu, 0.9, 0.1) for name in "abcdef" for mu in (None, 0.1)]
+    figure = aggregators(pd.concat(many))
+    assert figure is not None
+    assert lines_of(figure.axes[0]) == list("abcdef")
+    plt.close(figure)
+    assert aggregators(runs("dba", "mean", None, 0.9, 0.1)) is None
+    assert aggregators(pd.concat(runs("dba", f"rule {n}", None, 0.9, 0.1) for n in range(11))) is None
 
 
 def test_the_table_has_means_and_spreads_over_the_seeds() -> None:
