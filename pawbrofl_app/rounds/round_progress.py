@@ -25,19 +25,18 @@ class RunProgress:
         self._last_round: RoundProgress | None = None
 
     def start_round(self, server_round: int) -> None:
-        """Log the time left if every round to come takes as long as the last one."""
+        """Log the time left if every round to come takes as long as the last one.
+
+        Before a run's first reply the engine was starting, or clients were training side by side, as on
+        real machines: after the first round, there is a range.
+        """
         now = time.perf_counter()
         if self._last_start is not None:
-            seconds = now - self._last_start
+            rounds_left = self.num_rounds - server_round + 1
+            left = f"{rounds_left * (now - self._last_start):.0f}"
             if self._last_round is not None and self._last_round.server_round == 1:
-                seconds = self._last_round.seconds_without_start(now)
-            log(
-                INFO,
-                "%s of %s rounds done, about %.0f s left",
-                server_round - 1,
-                self.num_rounds,
-                (self.num_rounds - server_round + 1) * seconds,
-            )
+                left = f"{rounds_left * self._last_round.seconds_without_start(now):.0f} to {left}"
+            log(INFO, "%s of %s rounds done, about %s s left", server_round - 1, self.num_rounds, left)
         self._last_start = now
 
     def expect_replies(self, server_round: int, num_clients: int) -> RoundProgress:
@@ -63,10 +62,7 @@ class RoundProgress:
         self._done = 0
 
     def seconds_without_start(self, now: float) -> float:
-        """Return how long the round took until now at its pace since the first reply.
-
-        Before a run's first reply the engine was starting.
-        """
+        """Return how long the round took until now at its pace since the first reply."""
         return (now - self._first_reply) * self.num_clients / max(self.num_clients - 1, 1)
 
     def count(self) -> None:

@@ -181,7 +181,14 @@ class TrainingLoop:
         while (there := self._clients.num_available()) < wanted:
             if self._clients.wait_for(wanted, timeout=SECONDS_BETWEEN_LINES):
                 return
-            log(INFO, "waiting for SuperNodes: %s of %s are there", there, wanted)
+            log(
+                INFO,
+                "waiting for SuperNodes: %s of %s are there; a simulation has 2 unless flwr run is told "
+                "--federation-config 'num-supernodes=%s'",
+                there,
+                wanted,
+                wanted,
+            )
             waited = time.monotonic() - started
             patience = self._policy.start_timeout
             if patience and waited >= patience and there >= self._policy.min_fit_clients:

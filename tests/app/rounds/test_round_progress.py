@@ -50,7 +50,7 @@ def test_a_line_every_ten_seconds_says_how_long_the_round_will_take(
     ]
 
 
-def test_the_first_round_is_counted_without_the_start_of_the_engine(
+def test_after_the_first_round_the_time_left_is_a_range_without_and_with_the_engine_s_start(
     clock: Clock, lines: list[str]
 ) -> None:
     run = RunProgress(5)
@@ -64,6 +64,6 @@ def test_the_first_round_is_counted_without_the_start_of_the_engine(
     clock.now = 66.0
     run.start_round(3)
     assert lines == [
-        "1 of 5 rounds done, about 32 s left",
+        "1 of 5 rounds done, about 32 to 224 s left",
         "2 of 5 rounds done, about 30 s left",
     ]

@@ -214,13 +214,15 @@ def test_a_client_that_comes_back_takes_part_again() -> None:
 
 
 def test_a_start_waits_for_all_clients_or_as_long_as_it_may(
-    monkeypatch: pytest.MonkeyPatch, undisturbed: list[Any]
+    monkeypatch: pytest.MonkeyPatch, undisturbed: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(training_loop, "SECONDS_BETWEEN_LINES", 1)
     grid = FaultyGrid()
     grid.there = [1, 2, 3]
     check_same(Run(grid, start_timeout=0.5).model, undisturbed)
     assert grid.tries == {1: 3, 2: 3, 3: 3}
+    assert "3 of 5 are there" in caplog.text
+    assert "--federation-config 'num-supernodes=5'" in caplog.text
 
 
 def test_the_rounds_timeout_is_how_long_messages_live() -> None:
