@@ -14,6 +14,8 @@ from .page_template import TEMPLATE
 from .run_records import RunRecords
 
 PAGE = "report.html"
+MOST_ROWS = 20
+"""So many of those judged stand in the table at once, the others below a heading to unfold."""
 ACCURACY, SUCCESS = ("accuracy", "acc"), ("success", "backdoor")
 
 
@@ -65,6 +67,7 @@ def page_of(records: RunRecords, title: str) -> str:
         charts=charts(records),
         map=heat_map(records) if records.clients else None,
         judgements=judged,
+        most_rows=MOST_ROWS,
         repeated=sorted(
             (one for one in judged if one.since_round is not None),
             key=lambda one: (len(one.client), one.client),

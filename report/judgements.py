@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from .run_records import ClientRecord, RunRecords
 
+MOST_RANGES = 12
 ROUNDS_RUNNING = 3
 """In so many rounds running, until its last, a client must be judged to be left out again and again."""
 
@@ -24,7 +25,7 @@ class Judgement:
     num_judged, num_rounds : int
         In how many of the rounds that it took part in.
     when : str
-        In which rounds, such as "1-4, 7".
+        In which of those, such as "1-4, 7".
     reasons : tuple of str
         Why, the most frequent first.
     since_round : int or None
@@ -70,7 +71,7 @@ def _judgement(client: str, own: Sequence[ClientRecord], kept: dict[int, list[fl
         client=client,
         num_judged=len(judged),
         num_rounds=len(own),
-        when=ranges([record.round for record in judged]),
+        when=ranges([record.round for record in judged], [record.round for record in own]),
         reasons=tuple(reason for reason, _ in reasons.most_common()),
         since_round=own[-running].round if running >= ROUNDS_RUNNING else None,
         loss_gap=_median([record.loss_gap for record in judged]),
@@ -79,15 +80,25 @@ def _judgement(client: str, own: Sequence[ClientRecord], kept: dict[int, list[fl
     )
 
 
-def ranges(numbers: Sequence[int]) -> str:
-    """Return ascending numbers as text, with runs of them as ranges: "1-4, 7"."""
+def ranges(numbers: Sequence[int], among: Sequence[int]) -> str:
+    """Return rounds as text, with runs of them as ranges, the last dozen: "... 1-4, 7".
+
+    Parameters
+    ----------
+    numbers : sequence of int
+        Ascending.
+    among : sequence of int
+        All that there are, ascending: those between two of them do not end a run.
+    """
+    place = {number: position for position, number in enumerate(among)}
     runs: list[list[int]] = []
     for number in numbers:
-        if runs and number == runs[-1][1] + 1:
+        if runs and place[number] == place[runs[-1][1]] + 1:
             runs[-1][1] = number
         else:
             runs.append([number, number])
-    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+    shown = [str(first) if first == last else f"{first}-{last}" for first, last in runs[-MOST_RANGES:]]
+    return ("... " if len(runs) > MOST_RANGES else "") + ", ".join(shown)
 
 
 def _median(values: Sequence[float]) -> float:

@@ -41,9 +41,9 @@ p { margin: .4rem 0; max-width: 48rem; }
 .k0 { stroke: var(--c0); } .k1 { stroke: var(--c1); stroke-dasharray: 7 4; } .k2 { stroke: var(--c2); stroke-dasharray: 2 4; }
 .k3 { stroke: var(--c3); stroke-dasharray: 9 3 2 3; } .k4 { stroke: var(--c4); stroke-dasharray: 5 2; } .k5 { stroke: var(--c5); stroke-dasharray: 3 3; }
 .map { display: grid; grid-template-columns: minmax(2rem, max-content) 1fr; gap: .2rem .5rem; font-size: .8rem; }
-.map ol { list-style: none; margin: 0; padding: 0; display: grid; grid-template-rows: repeat({{ map.clients | length if map else 1 }}, 1fr);
-  max-width: 7rem; text-align: right; color: var(--soft); line-height: 1; font-variant-numeric: tabular-nums; }
+.map ol { list-style: none; margin: 0; padding: 0; height: var(--height); display: grid; grid-template-rows: var(--rows); max-width: 7rem; text-align: right; color: var(--soft); line-height: 1; font-variant-numeric: tabular-nums; }
 .map li { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; align-self: center; min-height: 0; }
+.map.thinned li { align-self: start; }
 .map li.malicious { color: var(--bad); font-weight: 700; }
 .map img { width: 100%; height: var(--height); image-rendering: pixelated; border: 1px solid var(--line); cursor: crosshair; display: block; }
 .map .x { grid-column: 2; display: flex; justify-content: space-between; color: var(--soft); }
@@ -55,10 +55,12 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-n
 th, td { padding: .4rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 tr:last-child td { border-bottom: 0; }
 th { background: var(--head); white-space: nowrap; }
-td.name { overflow-wrap: anywhere; min-width: 4rem; font-weight: 600; }
+td.name { font-weight: 600; white-space: nowrap; max-width: 14rem; overflow: hidden; text-overflow: ellipsis; }
 td.why { min-width: 13rem; overflow-wrap: anywhere; }
 td.when { min-width: 6rem; }
+td.count { white-space: nowrap; }
 .bad { color: var(--bad); }
+summary { cursor: pointer; padding: .6rem 0; }
 @media (max-width: 36rem) {
   .tiles { grid-template-columns: 1fr 1fr; }
   table, tbody, tr, td { display: block; }
@@ -119,25 +121,27 @@ Either an attack or an honest minority: updates alone do not tell which. Whoever
 </ul>
 {% set count = map.clients | length %}
 {% set every = [1, (count / 45) | round(0, "ceil") | int] | max %}
-<div class="map" style="--height: {{ [[count * 18, 120] | max, 820] | min }}px">
-<ol>{% for client in map.clients %}<li title="client {{ client }}"{% if malicious and client in malicious %} class="malicious"{% endif %}>{% if loop.index0 % every == 0 %}{{ client }}{% endif %}</li>{% endfor %}</ol>
+<div class="map{% if every > 1 %} thinned{% endif %}" style="--height: {{ [[count * 18, 120] | max, 820] | min }}px; --rows:{% if count // every %} repeat({{ count // every }}, minmax(0, {{ every }}fr)){% endif %}{% if count % every %} minmax(0, {{ count % every }}fr){% endif %}">
+<ol>{% for client in map.clients[::every] %}<li title="client {{ client }}"{% if malicious and client in malicious %} class="malicious"{% endif %}>{{ client }}</li>{% endfor %}</ol>
 <img id="map" src="{{ map.png }}" alt="Heat map of {{ count }} clients over {{ map.rounds | length }} rounds; the table below says who was judged malicious">
 <div class="x"><span>round {{ map.rounds[0] }}</span><span>{{ map.rounds[-1] }}</span></div>
 </div>
 <p id="cell" role="status" class="soft"></p>
 {% endif %}
 <h2>Who was judged malicious, when and why</h2>
-{% if judgements %}
+{% macro table(some) %}
 <div class="scroll"><table>
 <thead><tr><th>client</th><th>judged in</th><th>rounds</th><th>why</th><th>median gap</th><th>of those kept</th>{% if malicious is not none %}<th>truly malicious</th>{% endif %}</tr></thead>
 <tbody>
-{% for one in judgements %}
-<tr><td class="name" data-name="client">{{ one.client }}</td><td data-name="judged in">{{ one.num_judged }} of {{ one.num_rounds }}</td><td class="when" data-name="rounds">{{ one.when }}</td>
+{% for one in some %}
+<tr><td class="name" data-name="client">{{ one.client }}</td><td class="count" data-name="judged in">{{ one.num_judged }} of {{ one.num_rounds }}</td><td class="when" data-name="rounds">{{ one.when }}</td>
 <td class="why" data-name="why">{{ one.reasons[:3] | join("; ") }}</td><td data-name="median gap">{{ one.loss_gap | number }}</td><td data-name="of those kept">{{ one.others_gap | number }}</td>{% if malicious is not none %}<td data-name="truly malicious"{% if one.truly_malicious %} class="bad"{% endif %}>{{ "yes" if one.truly_malicious else "no" }}</td>{% endif %}</tr>
 {% endfor %}
 </tbody></table></div>
-{% else %}
-<p>Nobody, in no round.</p>
+{% endmacro %}
+{{ table(judgements[:most_rows]) if judgements else "Nobody, in no round." }}
+{% if judgements | length > most_rows %}
+<details><summary>{{ judgements | length - most_rows }} more, judged in {{ judgements[most_rows].num_judged }} rounds or fewer</summary>{{ table(judgements[most_rows:]) }}</details>
 {% endif %}
 {% set missed = (malicious or []) | reject("in", judgements | map(attribute="client") | list) | list %}
 {% if missed %}<p class="bad">Malicious and never judged so: {{ missed | sort | join(", ") }}.</p>{% endif %}

@@ -22,8 +22,17 @@ WAYS = {
     "PAwBRoFL": "from strategies import PAwBRoFL",
     "message FedAvg": "from flwr.serverapp.strategy import FedAvg",
     "message PAwBRoFL": "from strategies.message import PAwBRoFL",
+    "attacks": "import attacks",
+    "flwr.clientapp": "import flwr.clientapp",
+    "malicious": "import flwr.clientapp; from attacks import malicious",
+    "RoundReport": "from report import RoundReport",
 }
-PEERS = {"flwr, strategies": "flwr", "PAwBRoFL": "FedAvg", "message PAwBRoFL": "message FedAvg"}
+PEERS = {
+    "flwr, strategies": "flwr",
+    "malicious": "flwr.clientapp",
+    "PAwBRoFL": "FedAvg",
+    "message PAwBRoFL": "message FedAvg",
+}
 MEASURE = """
 import sys, time
 started = time.perf_counter()

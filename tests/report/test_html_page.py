@@ -44,8 +44,11 @@ def test_who_was_judged_when_why_and_since_when() -> None:
 
 
 def test_ranges_of_rounds() -> None:
-    assert ranges([]) == ""
-    assert ranges([1, 2, 3, 7, 9, 10]) == "1-3, 7, 9-10"
+    every = range(1, 50)
+    assert ranges([], every) == ""
+    assert ranges([1, 2, 3, 7, 9, 10], every) == "1-3, 7, 9-10"
+    assert ranges([1, 3, 7], [1, 3, 5, 7]) == "1-3, 7"  # it took no part in the second
+    assert ranges(range(1, 41, 2), every) == "... " + ", ".join(map(str, range(17, 41, 2)))
 
 
 def test_gaps_of_those_who_may_be_believed() -> None:
@@ -132,6 +135,14 @@ def test_the_app_s_records_say_who_is_malicious_and_whether_it_is_finished(tmp_p
 def test_a_page_of_many_clients_and_rounds_stays_small() -> None:
     clients = tuple(record(number, str(k)) for number in range(1, 201) for k in range(500))
     assert len(page_of(RunRecords(clients, {}), "many")) < 200_000
+
+
+def test_many_judged_clients_are_folded_away() -> None:
+    clients = tuple(record(1, str(k), judged=True) for k in range(200))
+    page = page_of(RunRecords(clients, {}), "many")
+    assert "<summary>180 more, judged in 1 rounds or fewer</summary>" in page
+    assert page.count('data-name="client"') == 200
+    assert "Nobody" not in page
 
 
 def test_the_command_writes_the_page_or_says_why_not(

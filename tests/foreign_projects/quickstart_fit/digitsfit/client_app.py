@@ -5,6 +5,7 @@ import warnings
 from flwr.client import NumPyClient
 from flwr.clientapp import ClientApp
 from flwr.common import Context
+from pawbrofl.attacks import malicious, poisoned  # added, to attack it
 from sklearn.metrics import log_loss
 
 from digitsfit.task import create_model, get_parameters, load_data, set_parameters
@@ -19,7 +20,7 @@ class FlowerClient(NumPyClient):
         set_parameters(self.model, parameters)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a few epochs do not converge
-            self.model.fit(self.X_train, self.y_train)
+            self.model.fit(*poisoned((self.X_train, self.y_train)))  # changed, to attack it
         return get_parameters(self.model), len(self.X_train), {}
 
     def evaluate(self, parameters, config):
@@ -34,4 +35,4 @@ def client_fn(context: Context):
     return FlowerClient(create_model(context.run_config["local-epochs"]), data).to_client()
 
 
-app = ClientApp(client_fn=client_fn)
+app = ClientApp(client_fn, mods=[malicious("label-flip", fraction=0.2)])  # changed, to attack it

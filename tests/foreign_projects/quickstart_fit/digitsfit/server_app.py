@@ -3,6 +3,7 @@
 from flwr.common import Context, ndarrays_to_parameters
 from flwr.server import ServerAppComponents, ServerConfig
 from flwr.serverapp import ServerApp
+from pawbrofl.report import RoundReport  # added
 from pawbrofl.strategies import PAwBRoFL  # changed: was `from flwr.server.strategy import FedAvg`
 
 from digitsfit.task import create_model, get_parameters
@@ -16,6 +17,7 @@ def average(metrics):
 def server_fn(context: Context):
     initial = get_parameters(create_model(context.run_config["local-epochs"]))
     strategy = PAwBRoFL(  # changed: was `FedAvg(`
+        on_round=RoundReport(context.run_config["results"]),  # added
         min_available_clients=5,
         evaluate_metrics_aggregation_fn=average,
         initial_parameters=ndarrays_to_parameters(initial),

@@ -2,11 +2,12 @@
 
 from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
+from pawbrofl.attacks import malicious  # added, to attack it
 from pawbrofl.strategies import measure_loss_gap  # added
 
 from digitsmessage import task
 
-app = ClientApp()
+app = ClientApp(mods=[malicious("sign-flip+inflated-report", fraction=0.2)])  # changed, to attack it
 
 
 def model_and_data(message: Message, context: Context):

@@ -2,6 +2,7 @@
 
 from flwr.app import ArrayRecord, Context
 from flwr.serverapp import Grid, ServerApp
+from pawbrofl.report import RoundReport  # added
 from pawbrofl.strategies.message import PAwBRoFL  # changed: was `flwr.serverapp.strategy`, `FedAvg`
 
 from digitsmessage.task import Net
@@ -12,6 +13,7 @@ app = ServerApp()
 @app.main()
 def main(grid: Grid, context: Context):
     strategy = PAwBRoFL(  # changed: was `FedAvg(`
+        on_round=RoundReport(context.run_config["results"]),  # added
         min_available_nodes=5,
         fraction_evaluate=1.0,
     )
