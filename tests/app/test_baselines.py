@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 from flwr.common import Code, FitRes, Status, ndarrays_to_parameters, parameters_to_ndarrays
+from flwr.server.client_proxy import ClientProxy
 
 from pawbrofl_app.baselines import RecordedTrimmedAverage
 from strategies.epsilon import max_malicious
+from tests.strategies.one_round import NamedProxy
 
 
 @pytest.mark.parametrize(
@@ -20,9 +20,9 @@ def test_it_trims_as_many_as_may_be_malicious(epsilon: float, m: int) -> None:
         epsilon=epsilon, on_round=lambda _: None, client_id_key="partition_id"
     )
     values = 2.0 ** np.arange(m)
-    results: list[tuple[Any, FitRes]] = [
+    results: list[tuple[ClientProxy, FitRes]] = [
         (
-            None,
+            NamedProxy(str(i)),
             FitRes(
                 Status(Code.OK, ""), ndarrays_to_parameters([values[i : i + 1]]), 1, {"partition_id": i}
             ),

@@ -9,7 +9,7 @@ import pytest
 import torch
 from flwr.app import RecordDict
 from flwr.common import ndarray_to_bytes
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
@@ -113,6 +113,7 @@ def test_it_is_not_trained_on_what_is_held_out(samples: tuple[Tensor, Tensor]) -
     check_close(found, algorithm_1(samples, 0.5, model_from(1), fitted=10))
 
 
+@settings(max_examples=25)
 @given(st.floats(0, 10), st.integers(0, 100))
 def test_the_sent_update_is_the_same_bit_for_bit(strength: float, seed: int) -> None:
     random = torch.Generator().manual_seed(seed)
