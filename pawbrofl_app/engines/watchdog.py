@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 PREFIX = "pawbrofl-home-"
 LOCK = ".lock"
-SECONDS_TO_END = 3.0
+SECONDS_TO_END = 1.0
 """How long processes have after they were asked to end, before they are killed."""
 SECONDS_TO_CLEAN_UP = 10.0
 SECONDS_TO_BEGIN = 60.0

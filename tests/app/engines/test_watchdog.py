@@ -64,7 +64,12 @@ def check_nothing_is_left(home: Path) -> None:
     assert processes_of(home) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+OTHERS = [
+    pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, *OTHERS])
 def test_whatever_ends_the_command_ends_what_it_started(
     command: tuple[subprocess.Popen[str], Path], number: signal.Signals
 ) -> None:
@@ -76,6 +81,7 @@ def test_whatever_ends_the_command_ends_what_it_started(
     assert started.wait(10) != 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_does_not_disturb_the_cleaning(
     command: tuple[subprocess.Popen[str], Path], number: signal.Signals
@@ -90,6 +96,7 @@ def test_a_second_signal_does_not_disturb_the_cleaning(
     assert processes_of(home) == []
 
 
+@pytest.mark.slow
 def test_the_next_start_cleans_up_where_the_watchdog_was_killed_too(
     command: tuple[subprocess.Popen[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

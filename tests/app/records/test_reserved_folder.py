@@ -59,3 +59,15 @@ def test_a_folder_is_reserved_for_one_run_alone(config: RunConfig, tmp_path: Pat
             reserved_folder(config, tmp_path).__enter__()
         (Path(reserved.results.results_dir) / "begun").touch()
     assert Path(config.results.results_dir).is_dir(), "what a run wrote stays"
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_before_a_resumed_run_starts(
+    records: RunWriter, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records.close()
+    monkeypatch.setattr(subprocess, "Popen", None)
+    (records.run.path / ".lock").mkdir()  # stands for a read-only disk, which root can write to
+    assert command.main(["resume", str(records.run.path)]) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith(f"error: results-dir {str(records.run.path)!r} cannot be written to: ")
+    (records.run.path / ".lock").rmdir()
