@@ -22,6 +22,7 @@ from flwr.serverapp import Grid, ServerApp
 from threadpoolctl import threadpool_limits
 from torch import nn
 
+from clients.local_evaluation import mean_loss
 from clients.model_arrays import arrays_of, load_arrays, statistics_in
 from report import write_page
 from strategies import FairAveraging, PAwBRoFL
@@ -50,6 +51,7 @@ from .tasks.devices import training_device
 from .tasks.evaluation import accuracy
 from .tasks.minorities import group_tests
 from .tasks.networks import initial_model_of
+from .tasks.partitions import root_samples
 
 app = ServerApp()
 
@@ -175,6 +177,14 @@ def make_strategy(
             "attack_success_rate": result.attack_success_rate,
         }
 
+    samples = root_samples(config.partitioned_data) if config.data.root_data else []
+    root = [own.as_inputs(device) for own in samples]
+
+    def root_loss(arrays: NDArrays) -> float:
+        load_arrays(model, arrays)
+        losses = [len(classes) * mean_loss(model, own, classes) for own, classes in root]
+        return sum(losses) / config.data.root_data
+
     flower_options: dict[str, Any] = {
         "fraction_fit": config.federation.fraction_fit,
         "fraction_evaluate": config.federation.fraction_evaluate,
@@ -212,6 +222,7 @@ def make_strategy(
             branches=config.aggregation.branches,
             not_in_gramian=statistics_in(model),
             vouched=method.vouching,
+            root_loss=root_loss if config.data.root_data else None,
             client_id_key=CLIENT_ID_KEY,
             on_round=records.add_clients,
             **flower_options,

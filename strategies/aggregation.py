@@ -24,8 +24,8 @@ from .epsilon import Epsilon
 from .gramian import Gramian, gramian_of, single_precision_gramian, weighted_sum
 from .tilt import Tilt
 from .updates import ClientUpdates, Updates
-from .vouching import VouchedWeighting
 from .weightings import RECOMMENDED, Weighting, weighting_named
+from .weightings.informed import InformedWeighting
 from .weightings.parts.outliers import num_far_apart
 
 TOLERANCE = 1e-6
@@ -44,8 +44,8 @@ class Aggregation:
         q, summing to one. With blocks, their mean over the coordinates.
     weights : ndarray of shape (m,), float64
         What each update was multiplied with in ``mean``. With blocks, their mean over the coordinates.
-    brought_back : ndarray of shape (m,), bool
-        Which updates count because of vouching alone; with blocks, in any of them.
+    brought_back_by : ndarray of shape (m,), str
+        What made updates count that would be left out, such as "vouching"; with blocks, in any of them.
     num_far_apart : int
         How many updates count though they are far from most others; with blocks, not looked for.
     """
@@ -53,7 +53,7 @@ class Aggregation:
     mean: Any
     robust_weights: FloatArray
     weights: FloatArray
-    brought_back: NDArray[np.bool_]
+    brought_back_by: NDArray[np.str_]
     num_far_apart: int = 0
 
 
@@ -106,15 +106,15 @@ def aggregate(
     rows, usable = rows.select(usable), order[usable]
     precision = np.float64 if single is None else np.float32
     mean = np.zeros(rows.num_coordinates)
-    if isinstance(weighting, VouchedWeighting):
+    if isinstance(weighting, InformedWeighting):
         weighting = weighting.among(usable)
     robust_weights, weights, far_apart = np.zeros(m), np.zeros(m), 0
-    brought_back = np.zeros(m, dtype=bool)
+    brought_back_by = np.full(m, "", dtype="<U16")
     for block in rows.blocks(block_size):
         gramian = gramian_of(rows, block) if single is None else single[0]
-        if isinstance(weighting, VouchedWeighting):
+        if isinstance(weighting, InformedWeighting):
             q, back = weighting.weigh(gramian.shifted)
-            brought_back[usable] |= back
+            brought_back_by[usable[back != ""]] = back[back != ""]
         else:
             q = weighting(gramian.shifted)
         q = _checked(q, weighting, len(usable))
@@ -126,7 +126,7 @@ def aggregate(
         share = len(block) / rows.num_coordinates
         robust_weights[usable] += share * q
         weights[usable] += share * final
-    return Aggregation(rows.in_their_form(mean), robust_weights, weights, brought_back, far_apart)
+    return Aggregation(rows.in_their_form(mean), robust_weights, weights, brought_back_by, far_apart)
 
 
 def _checked(q: FloatArray, weighting: Weighting, num_updates: int) -> FloatArray:

@@ -32,6 +32,7 @@ from .server_optimizers import State, from_named_arrays, named_arrays
 from .updates import ClientUpdates
 from .vouching import NOBODY, KeptByVouching, LedByVouched, Vouching
 from .weightings import Weighting
+from .weightings.group_splitting import GroupSplitting
 
 BRANCH = "branch."
 MEMBERS = "branch.members."
@@ -59,6 +60,8 @@ class BranchedRounds:
         The fraction of malicious clients to withstand.
     vouching : Vouching, optional
         Whom somebody vouches for; by default nobody.
+    splits : bool, default False
+        Leave out groups that stand apart, several at once, without branches too: there is a way back.
 
     Attributes
     ----------
@@ -74,7 +77,10 @@ class BranchedRounds:
         weighting: Weighting,
         epsilon: Epsilon,
         vouching: Vouching = NOBODY,
+        *,
+        splits: bool = False,
     ) -> None:
+        self.splits = splits
         self.branching = branching
         self.vouching = vouching
         self.weighting = weighting
@@ -123,7 +129,8 @@ class BranchedRounds:
         nodes = [reply.node for reply in usable]
         if self.branching is None:
             everyone = np.arange(len(usable))
-            found = [Share(MAIN, everyone, self.weighting)] if usable else []
+            alone = GroupSplitting(self.weighting, self.epsilon) if self.splits else self.weighting
+            found = [Share(MAIN, everyone, alone)] if usable else []
         else:
             found = shares(self._state, nodes, self._trained(nodes), self.weighting, self.epsilon)
         vouched = self.vouching.among(nodes, self._identity.names())

@@ -14,8 +14,6 @@ from .replies.client_replies import ClientReply
 if TYPE_CHECKING:
     import pandas as pd
 
-VOUCHING = "vouching"
-
 
 @dataclass(frozen=True)
 class ClientDiagnostics:
@@ -195,11 +193,9 @@ def verdicts(aggregation: Aggregation) -> list[Verdict]:
     """Return the verdict on each update of an aggregation."""
     num_clients = len(aggregation.weights)
     return [
-        Verdict(float(q), float(weight), False, VOUCHING)
-        if back
-        else Verdict(float(q), float(weight), judged_malicious(float(q), num_clients))
-        for q, weight, back in zip(
-            aggregation.robust_weights, aggregation.weights, aggregation.brought_back, strict=True
+        Verdict(float(q), float(weight), not by and judged_malicious(float(q), num_clients), str(by))
+        for q, weight, by in zip(
+            aggregation.robust_weights, aggregation.weights, aggregation.brought_back_by, strict=True
         )
     ]
 

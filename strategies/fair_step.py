@@ -79,6 +79,6 @@ def fair_step(
     shares = weights / total if total > 0 else np.zeros(m)
     ends = np.cumsum([global_model[k].size for k in floating])
     moves = dict(zip(floating, np.split(step, ends[:-1]), strict=True))
-    agreement = Aggregation(step, shares, shares, np.zeros(m, dtype=bool))
+    agreement = Aggregation(step, shares, shares, np.full(m, ""))
     model = next_model(global_model, client_models, agreement, moves, server_learning_rate, 0)
     return FairStep(model, shares, state)

@@ -37,6 +37,8 @@ class PAwBRoFL(RobustRounds, MessageStrategy):
         own; each node is sent its branch's.
     vouched : collection of str or int, or Vouching, default ()
         Node ids of clients that somebody vouches for; see `strategies.vouching`.
+    root_loss : callable, optional
+        Returns a model's loss on samples of the server's own; see `strategies.root_data`.
     loss_gap_key, loss_key, client_id_key, on_round
         What clients report and what is told of it; see `RobustRounds`.
     **fedavg_options

@@ -15,6 +15,7 @@ from .flower_log import FLOWER_LOG, name_those_without_gaps, warn_of_missing_gap
 from .performance_aware import PerformanceAware
 from .replies.client_replies import ClientReply
 from .replies.sent_model import SentModel
+from .root_data import Amnesty, RootLoss
 from .server_optimizers import ServerOptimizer, State
 from .server_step import ServerStep, server_step
 from .tilt import Tilt
@@ -73,6 +74,7 @@ class Stepping:
     block_size: int | None
     epsilon: float
     gaps: ReportedGaps
+    root_loss: RootLoss | None = None
 
     def step(
         self,
@@ -99,10 +101,15 @@ class Stepping:
         epsilon = self.epsilon
         if share.is_main:  # those who left may have been honest
             epsilon = epsilon_among(epsilon, len(replies), len(members))
+        trained = [reply.arrays for reply in members]
+        weighting = share.weighting
+        if share.is_main and self.root_loss is not None:
+            rate = self.server_learning_rate
+            weighting = Amnesty(weighting, self.root_loss, start, trained, rate)
         return server_step(
             start,
-            [reply.arrays for reply in members],
-            share.weighting,
+            trained,
+            weighting,
             loss_gaps=None if self.performance is None else self.gaps.of(members, epsilon),
             performance=self._tilt(share, len(replies)),
             block_size=self.block_size,

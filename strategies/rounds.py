@@ -33,6 +33,7 @@ from .performance_aware import PerformanceAware
 from .protection import FAILED, Protection, missing_protection
 from .replies.client_replies import ClientReply, EncodedReply
 from .replies.sent_model import SentModel
+from .root_data import RootLoss
 from .server_optimizers import ServerOptimizer
 from .tilt import Tilt
 from .training_rounds import TrainingRounds
@@ -70,6 +71,9 @@ class RobustRounds(TrainingRounds):
     vouched : collection of str or int, or Vouching, default ()
         Node ids of clients that somebody vouches for: a group of similar clients that holds some of them
         is a minority, not an attack. `Vouching` takes partition ids too, for simulations.
+    root_loss : callable, optional
+        Returns the loss of a model, a list of arrays, on samples of the server's own: who is left out
+        comes back where that lowers it. Groups that stand apart are left out then, several at once.
     loss_gap_key : str, default "loss_gap"
         Name of the metric that holds a client's optimality gap.
     loss_key : str, default "loss_before"
@@ -100,6 +104,7 @@ class RobustRounds(TrainingRounds):
         not_in_gramian: Sequence[int | str] = (),
         branches: int | Branching | None = 0,
         vouched: Collection[str | int] | Vouching = (),
+        root_loss: RootLoss | None = None,
         loss_gap_key: str = "loss_gap",
         loss_key: str = "loss_before",
         client_id_key: str = "partition_id",
@@ -121,6 +126,9 @@ class RobustRounds(TrainingRounds):
             performance = replace(RECOMMENDED_TILT, epsilon=self._known_epsilon)
         self.epsilon = epsilon
         self.weighting = weighting or weighting_named(RECOMMENDED, epsilon=epsilon)
+        whole = root_loss is None or block_size is None
+        require(whole, "block_size", "None with root_loss, which judges whole updates", block_size)
+        self.root_loss = root_loss
         self.performance = performance
         self.server_optimizer = server_optimizer
         self.block_size = block_size
@@ -129,7 +137,10 @@ class RobustRounds(TrainingRounds):
         self.branching = branching_of(branches)
         self._gaps = ReportedGaps(loss_gap_key)
         self.vouching = vouching_of(vouched)
-        self._models = BranchedRounds(self.branching, self.weighting, epsilon, self.vouching)
+        splits = root_loss is not None
+        self._models = BranchedRounds(
+            self.branching, self.weighting, epsilon, self.vouching, splits=splits
+        )
         self._round_log = RoundLog()
         self._num_asked = self._num_clients = 0
 
@@ -251,6 +262,7 @@ class RobustRounds(TrainingRounds):
             self.block_size,
             participation.epsilon(self._known_epsilon),
             self._gaps,
+            self.root_loss,
         )
 
     def _settings(self) -> dict[str, Any]:
@@ -261,6 +273,7 @@ class RobustRounds(TrainingRounds):
             "server_optimizer": self.server_optimizer,
             "block_size": self.block_size or "whole update",
             "branches": self.branching,
+            "root_loss": self.root_loss and "of samples of the server's own",
             "vouched": ", ".join(sorted(map(str, self.vouching.clients))) or None,
             "not_in_gramian": ", ".join(str(item) for item in self.not_in_gramian) or None,
         }

@@ -10,7 +10,7 @@ Gramian of m updates, on top of any weighting:
 - then the vouched clients of the group come back. They speak for it: they share ``1 / m`` for each of
   its members, for up to f, and up to `REPRESENTED` for one vouched client. Nobody else's update comes
   back, so whoever merely stands near a vouched client changes no bit of what is added;
-- they are pulled in to `OUTLIER_DISTANCE` times the others' median distance from their mean, as far out
+- they are pulled in to 2.5 times (`pulled_in`) the others' median distance from their mean, as far out
   as a weighting lets any update be. So vouched clients who are left out, even wrongly vouched for, move
   the mean by no more than that times their share.
 
@@ -22,10 +22,9 @@ member, is from the vouched members' mean.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +33,16 @@ from .arrays import FloatArray
 from .checks import require
 from .epsilon import Epsilon
 from .weightings.group_splitting import withstanding
+from .weightings.informed import Informed, InformedWeighting
 from .weightings.parts.coalition import most_harmful_coalition
 from .weightings.parts.least_spread import least_spread
-from .weightings.parts.outliers import OUTLIER_DISTANCE, max_malicious_among
+from .weightings.parts.outliers import distances_from, drawn_in, max_malicious_among, pulled_in
 from .weightings.parts.similar_groups import Indices, groups_apart, similar_groups
 from .weightings.parts.spectrum import centred
 from .weightings.weighting import Weighting
+
+VOUCHING = "vouching"
+"""What `Informed.brought_back_by` says."""
 
 REPRESENTED = 4
 """For at most so many members of its group, itself among them, one vouched client speaks."""
@@ -100,23 +103,8 @@ def vouching_of(vouched: Collection[str | int] | Vouching) -> Vouching:
     return vouched if isinstance(vouched, Vouching) else Vouching(vouched)
 
 
-class Vouched(NamedTuple):
-    """Weights that vouching has had a say in.
-
-    Attributes
-    ----------
-    weights : ndarray of shape (m,)
-        They sum to one.
-    brought_back : ndarray of bool
-        Who counts because of vouching alone.
-    """
-
-    weights: FloatArray
-    brought_back: NDArray[np.bool_]
-
-
 @dataclass(frozen=True)
-class VouchedWeighting(Weighting):
+class VouchedWeighting(InformedWeighting):
     """A weighting of updates of which some are known to be vouched for.
 
     Parameters
@@ -137,19 +125,11 @@ class VouchedWeighting(Weighting):
         """Return the weighting of some of the updates, in this order."""
         return replace(self, vouched=tuple(self.vouched[i] for i in positions.tolist()))
 
-    def __call__(self, gramian: FloatArray) -> FloatArray:
-        """Return the weights."""
-        return self.weigh(gramian).weights
-
-    @abstractmethod
-    def weigh(self, gramian: FloatArray) -> Vouched:
-        """Return the weights, and whom vouching brought back."""
-
 
 class KeptByVouching(VouchedWeighting):
     """For the main model: groups that hold vouched clients are kept, by these alone."""
 
-    def weigh(self, gramian: FloatArray) -> Vouched:
+    def weigh(self, gramian: FloatArray) -> Informed:
         """Return the weights, and whom vouching brought back."""
         m, vouched = len(gramian), np.array(self.vouched)
         f = max_malicious_among(gramian, self.epsilon)
@@ -162,21 +142,19 @@ class KeptByVouching(VouchedWeighting):
             groups, rest, q = groups + found, left, np.zeros(m)
             q[rest] = withstanding(self.weighting, f, len(rest))(gramian[np.ix_(rest, rest)])
             found = []
-        distances = _distances(gramian, q)
-        reach = OUTLIER_DISTANCE * _median(distances, q)
         added = np.zeros(m)
         for group in groups:
             speakers = group[vouched[group]]
             spoken_for = min(len(group), REPRESENTED * len(speakers), max(f, len(speakers)))
             added[speakers] = spoken_for / (len(speakers) * m)
-        added *= _pulled_in(distances, reach)
-        return Vouched((1 - added.sum()) * q + added, added > 0)
+        added *= pulled_in(gramian, q)
+        return Informed((1 - added.sum()) * q + added, _named(added > 0))
 
 
 class LedByVouched(VouchedWeighting):
     """For a branch of the model: its vouched members decide."""
 
-    def weigh(self, gramian: FloatArray) -> Vouched:
+    def weigh(self, gramian: FloatArray) -> Informed:
         """Return the weights, and whom vouching brought back."""
         vouched, q = np.array(self.vouched), np.zeros(len(gramian))
         mean, side = vouched / vouched.sum(), _vouched_side(gramian, vouched)
@@ -185,11 +163,11 @@ class LedByVouched(VouchedWeighting):
         theirs = np.where(vouched, 0.0, q)
         if 2 * left_out.sum() > vouched.sum():  # what the weighting kept is not theirs
             theirs[:] = 0.0
-        distances = _distances(gramian, mean)
         if theirs.any():
+            distances = distances_from(gramian, mean)
             reach = max(float(distances[vouched].max()), float(distances[~vouched].min()))
-            theirs *= _pulled_in(distances, reach) * min(1.0, OTHERS_SHARE / float(theirs.sum()))
-        return Vouched(theirs + (1 - theirs.sum()) * mean, left_out)
+            theirs *= drawn_in(distances, reach) * min(1.0, OTHERS_SHARE / float(theirs.sum()))
+        return Informed(theirs + (1 - theirs.sum()) * mean, _named(left_out))
 
 
 def _shielding(vouched: NDArray[np.bool_], gramian: FloatArray, q: FloatArray, f: int) -> list[Indices]:
@@ -222,20 +200,5 @@ def _left_out_with(
     return [out[group] for group in groups if vouched[out[group]].any()]
 
 
-def _distances(gramian: FloatArray, q: FloatArray) -> FloatArray:
-    """Return how far each update is from the q-mean."""
-    distances: FloatArray = np.sqrt(np.maximum(np.diag(centred(gramian, q)), 0.0))
-    return distances
-
-
-def _pulled_in(distances: FloatArray, reach: float) -> FloatArray:
-    """Return what to multiply offsets of these lengths with, so that none is longer than ``reach``."""
-    pulled: FloatArray = reach / np.maximum(distances, max(reach, np.finfo(np.float64).tiny))
-    return pulled
-
-
-def _median(values: FloatArray, weights: FloatArray) -> float:
-    """Return the weighted median, the lower one of two."""
-    order = np.argsort(values, kind="stable")
-    below = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(below, 0.5 * below[-1])])
+def _named(back: NDArray[np.bool_]) -> NDArray[np.str_]:
+    return np.where(back, VOUCHING, "").astype("<U16")

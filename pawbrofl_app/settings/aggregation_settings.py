@@ -71,6 +71,11 @@ class AggregationSettings:
     id."""
 
     @property
+    def is_robust(self) -> bool:
+        """Whether the aggregator is a weighting of this project's strategies."""
+        return self.aggregator not in BASELINES and not is_fair(self.aggregator)
+
+    @property
     def num_vouched_of_minority(self) -> int:
         """How many clients of a simulated minority are vouched for; 0 where clients are named."""
         named = not self.vouched.startswith(OF_THE_MINORITY)
@@ -88,7 +93,7 @@ class AggregationSettings:
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        not_ours = self.aggregator in BASELINES or is_fair(self.aggregator)
+        not_ours = not self.is_robust
         if self.pre_aggregation != "none" and not_ours:
             allowed = f"none with aggregator {self.aggregator!r}"
             raise invalid("pre-aggregation", allowed, self.pre_aggregation)

@@ -49,3 +49,7 @@ class DataSettings:
     has the others), or who are "large", with four times as many samples."""
     minority_fraction: Number = Field(default=0.2, gt=0, lt=0.5)
     """Share of the clients that are of the minority, if there is any; below 0.5."""
+    root_data: WholeNumber = Field(default=0, ge=0)
+    """How many training samples the server holds itself, drawn by the seed before clients share the
+    rest, some of a minority's kind: whoever is left out comes back where that lowers the loss on
+    them. 0: none."""

@@ -165,6 +165,7 @@ class RunConfig:
             seed=self.seed,
             minority=self.data.minority,
             members=self.minority_clients,
+            root_samples=self.data.root_data,
         )
 
     @model_validator(mode="after")
@@ -183,6 +184,15 @@ class RunConfig:
             )
             allowed += "evaluate their personal models"
             raise invalid("fraction-evaluate", allowed, self.federation.fraction_evaluate)
+        return self
+
+    @model_validator(mode="after")
+    def _check_root_data(self) -> Self:
+        if self.data.root_data and not self.aggregation.is_robust:
+            allowed = f"0 with aggregator {self.aggregation.aggregator!r}"
+            raise invalid("root-data", allowed, self.data.root_data)
+        if self.data.root_data and self.server_step.block_size:
+            raise invalid("block-size", "0 with root-data", self.server_step.block_size)
         return self
 
     @model_validator(mode="after")

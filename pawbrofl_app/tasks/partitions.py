@@ -30,7 +30,8 @@ class PartitionedData:
     """A data set, and how clients share its training samples.
 
     ``partition`` is one of `PARTITIONS` or `NATURAL`; of the training samples, 0 are all; ``minority``
-    is one of `minorities.MINORITIES` or "none", and ``members`` are its clients.
+    is one of `minorities.MINORITIES` or "none", and ``members`` are its clients; ``root_samples`` are
+    the server's own and no client's.
     """
 
     dataset: str
@@ -42,6 +43,7 @@ class PartitionedData:
     seed: int
     minority: str = NO_MINORITY
     members: tuple[int, ...] = ()
+    root_samples: int = 0
 
 
 def client_samples(data: PartitionedData, client: int) -> Samples:
@@ -77,7 +79,45 @@ def client_indices(data: PartitionedData) -> tuple[Indices, ...]:
             f"got {num_samples}"
         )
     used = _drawn(len(labels), num_samples, data.seed)
+    if data.root_samples:
+        used = np.setdiff1d(used, _root_indices(labels, used, data))
     return tuple(used[own] for own in _shares(labels[used], used, data, task))
+
+
+def root_samples(data: PartitionedData) -> list[Samples]:
+    """Return the samples of the server's own, as the majority sees them and as a minority does.
+
+    They are drawn before clients share the rest, so that classes have their shares. As many of them in a
+    hundred are of a minority's kind as clients are.
+
+    Raises
+    ------
+    ImpossiblePartition, DataUnavailable
+        As `client_indices`.
+    """
+    train = load_task(data.dataset, data.data_dir).train
+    labels = train.labels.numpy()
+    used = _drawn(len(labels), data.training_samples or len(labels), data.seed)
+    root = np.random.default_rng([data.seed, data.root_samples]).permutation(
+        _root_indices(labels, used, data)
+    )
+    of_minority = round(len(root) * len(data.members) / data.num_clients)
+    kinds = [(Minority(), root[of_minority:])]
+    if of_minority:
+        kinds.append((MINORITIES[data.minority], root[:of_minority]))
+    return [kind.seen(train.select(own)) for kind, own in kinds]
+
+
+def _root_indices(labels: Labels, used: Indices, data: PartitionedData) -> Indices:
+    """Return the server's samples: evenly over the used ones in the order of their classes."""
+    if data.root_samples > len(used) // 2:
+        raise ImpossiblePartition(
+            f"root-data must be at most {len(used) // 2}, half of the training samples of "
+            f"{data.dataset!r} that are used, got {data.root_samples}"
+        )
+    shuffled = np.random.default_rng([data.seed, data.root_samples]).permutation(used)
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    return by_class[(np.arange(data.root_samples) * len(used)) // data.root_samples]
 
 
 def _shares(labels: Labels, used: Indices, data: PartitionedData, task: Task) -> list[Indices]:

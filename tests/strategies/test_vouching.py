@@ -85,7 +85,7 @@ def test_a_minority_comes_back_through_its_vouched_members_alone() -> None:
         assert (q[speakers] > 0.5 / 20).all()
         assert q[4:].min() > 0.5 / 20
         found = KeptByVouching(CoalitionFiltering(), vouched(*speakers)).weigh(gramian(rows))
-        assert np.flatnonzero(found.brought_back).tolist() == speakers
+        assert np.flatnonzero(found.brought_back_by == "vouching").tolist() == speakers
 
 
 def test_one_vouched_client_speaks_for_its_group_but_not_for_any_number() -> None:
@@ -104,7 +104,7 @@ def test_what_vouched_clients_who_are_left_out_move_is_bounded(
     rows = honest(20, d=40)
     rows[:3] = placements(data.draw, rows[3:], 3)
     found = KeptByVouching(weighting, vouched(0, 1, 2)).weigh(gramian(rows))
-    back = np.flatnonzero(found.brought_back)
+    back = np.flatnonzero(found.brought_back_by == "vouching")
     mean = others_mean(rows, found.weights, *back)
     reach = OUTLIER_DISTANCE * np.linalg.norm(rows - mean, axis=1)[3:].max()
     moved = np.linalg.norm(found.weights @ rows - mean)
@@ -166,8 +166,8 @@ def test_an_aggregation_knows_whom_it_weighs_in_whatever_order_they_come() -> No
     weighting = KeptByVouching(CoalitionFiltering(), vouched(0, 1, 12))
     plain, shuffled = aggregate(rows, weighting), aggregate(rows[order], weighting.among(order))
     np.testing.assert_array_equal(plain.mean, shuffled.mean)
-    assert np.flatnonzero(plain.brought_back).tolist() == [0, 1]
-    np.testing.assert_array_equal(plain.brought_back[order], shuffled.brought_back)
+    assert np.flatnonzero(plain.brought_back_by == "vouching").tolist() == [0, 1]
+    np.testing.assert_array_equal(plain.brought_back_by[order], shuffled.brought_back_by)
     in_blocks = aggregate(rows, weighting, block_size=100)
     assert in_blocks.robust_weights[[0, 1]].min() > 0
     assert in_blocks.robust_weights[12] == 0

@@ -16,6 +16,7 @@ from ...gramian import squared_distances
 from .coalition import most_harmful_coalition
 from .duplicates import MergedDuplicates, merge_duplicates
 from .least_spread import least_spread
+from .spectrum import centred
 
 OUTLIER_DISTANCE = 2.5
 """Outliers are further out than this many times the innermost updates' largest distance."""
@@ -121,6 +122,30 @@ def _from_innermost(gramian: FloatArray, number: int) -> tuple[FloatArray, float
     scatter = float(to_innermost[innermost].mean()) / 2
     from_mean = np.sqrt(np.maximum(to_innermost.mean(axis=1) - scatter, 0.0))
     return from_mean, float(np.sort(from_mean)[number - 1])
+
+
+def pulled_in(gramian: FloatArray, q: FloatArray) -> FloatArray:
+    """Return what to multiply each update's offset from the q-mean with, so that it is no outlier.
+
+    None is then longer than `OUTLIER_DISTANCE` times the offsets' median length under q.
+    """
+    distances = distances_from(gramian, q)
+    order = np.argsort(distances, kind="stable")
+    nearer = np.cumsum(q[order])
+    median = distances[order][np.searchsorted(nearer, 0.5 * nearer[-1])]
+    return drawn_in(distances, OUTLIER_DISTANCE * float(median))
+
+
+def distances_from(gramian: FloatArray, q: FloatArray) -> FloatArray:
+    """Return how far each update is from the q-mean."""
+    distances: FloatArray = np.sqrt(np.maximum(np.diag(centred(gramian, q)), 0.0))
+    return distances
+
+
+def drawn_in(distances: FloatArray, reach: float) -> FloatArray:
+    """Return what to multiply offsets of these lengths with, so that none is longer than ``reach``."""
+    drawn: FloatArray = reach / np.maximum(distances, max(reach, np.finfo(np.float64).tiny))
+    return drawn
 
 
 def max_malicious_among(gramian: FloatArray, epsilon: Epsilon) -> int:
