@@ -27,6 +27,7 @@ CAPTIONS = {
     "aggregators": "the aggregators beside each other: means over the seeds, and ranges",
     "curves": "over the rounds: means over the seeds, bands from the smallest to the largest",
     "fairness": "how honest clients are served, each on its own data: means and ranges over the seeds",
+    "groups": "how majority and minority fare, each on its own kind of samples: means and ranges",
     "weights": "who counted how much in each round, first seed; malicious clients are marked red",
     "trade-off": "the last round by mu: what the tilt trades for what (means and ranges over the seeds)",
 }

@@ -48,12 +48,15 @@ def rounds_of(folders: Sequence[CellFolder]) -> pd.DataFrame:
     -------
     DataFrame
         The columns of `RunFolder.rounds`; before them every setting under its name in the run config,
-        and ``method``.
+        and ``method``; behind them, where there is a minority, each group's accuracy as
+        ``majority_accuracy`` and ``minority_accuracy``.
     """
     tables = []
     for folder in folders:
         if folder.finished:
             rounds = folder.run.rounds
+            of_groups = folder.run.groups.pivot(index="round", columns="group", values="accuracy")
+            rounds = rounds.join(of_groups.add_suffix("_accuracy"), on="round")
             tables.append(pd.DataFrame(settings_of(folder), index=rounds.index).join(rounds))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 

@@ -33,6 +33,8 @@ FAIRNESS_ROWS = {
     "honest_loss_variance": "variance of the loss",
 }
 """Of honest clients, each on its own data."""
+GROUP_ROWS = {"majority_accuracy": "accuracy, majority", "minority_accuracy": "accuracy, minority"}
+"""On test samples of each group's own kind."""
 DPI = 130
 MOST_COLUMNS = 8
 """Attacks times weightings that a figure can hold and still be read."""
@@ -51,9 +53,9 @@ def draw_study_figures(rounds: pd.DataFrame, folder: Path, dark: bool = False) -
         As `study_records.rounds_of` returns it.
     folder : Path
         Where to; made if missing. ``<part>-curves.png``; where several aggregators can be drawn over
-        each other, ``<part>-aggregators.png``; where clients evaluated,
-        ``<part>-fairness.png``; where ``mu`` varies, ``<part>-trade-off.png``; with ``-dark`` before the
-        suffix for dark pages.
+        each other, ``<part>-aggregators.png``; where clients evaluated, ``<part>-fairness.png``; with a
+        minority, ``<part>-groups.png``; where ``mu`` varies, ``<part>-trade-off.png``; with ``-dark``
+        before the suffix for dark pages.
     dark : bool
         Light on dark, for dark pages.
     """
@@ -71,6 +73,8 @@ def figures_of(rounds: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         yield f"{name}-curves", curves(part)
         if "honest_loss" in part and part["honest_loss"].notna().any():
             yield f"{name}-fairness", curves(part[part["round"] > 0], FAIRNESS_ROWS)
+        if "minority_accuracy" in part and part["minority_accuracy"].notna().any():
+            yield f"{name}-groups", curves(part, GROUP_ROWS)
         if part.loc[part["performance-aware"], "mu"].nunique() > 1:
             yield f"{name}-trade-off", trade_off(part)
 

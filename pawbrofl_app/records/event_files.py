@@ -6,7 +6,7 @@ TensorBoard is not among the app's requirements; `settings.machine_check` says s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from logging import ERROR
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from flwr.common.logger import log
 
+from .groups import GroupRow
 from .layout import EVENTS
 
 if TYPE_CHECKING:
@@ -47,15 +48,25 @@ class TensorBoardEvents:
 
     def add_round(self, row: Mapping[str, float]) -> None:
         """Write the values of a `layout.RoundRow`, apart from what is NaN."""
-        server_round = int(row["round"])
+        named = {tag_of(name): value for name, value in row.items() if name != "round"}
+        self._add(int(row["round"]), named)
+
+    def add_groups(self, rows: Iterable[GroupRow]) -> None:
+        """Write a round's accuracy of each group, apart from what is NaN."""
+        for row in rows:
+            measures = {"accuracy": row.accuracy, "worst_accuracy": row.worst_accuracy}
+            named = {f"{name} by group/{row.group}": value for name, value in measures.items()}
+            self._add(row.round, named)
+
+    def _add(self, server_round: int, values: Mapping[str, float]) -> None:
         with self._problems_logged():
             if self._writer is None:
                 from torch.utils.tensorboard import SummaryWriter
 
                 self._writer = SummaryWriter(str(self._folder), purge_step=server_round)
-            for name, value in row.items():
-                if name != "round" and not math.isnan(value):
-                    self._writer.add_scalar(tag_of(name), value, server_round)
+            for tag, value in values.items():
+                if not math.isnan(value):
+                    self._writer.add_scalar(tag, value, server_round)
             self._writer.flush()
 
     def close(self) -> None:

@@ -218,6 +218,8 @@ class RunWriter:
             server_round, accuracies, trained, evaluated, personal if under_personal_models else None
         )
         self._append(layout.GROUPS, rows)
+        if self._events is not None:
+            self._events.add_groups(rows)
 
     def add_subgroups(self, server_round: int, subgroups: Sequence[Subgroup]) -> None:
         """Add one row for each subgroup of the test samples, if there are any."""

@@ -14,6 +14,7 @@ from matplotlib.image import imread
 from experiments.grid.claims import findings, mean_and_interval
 from experiments.grid.study_figures import (
     FAIRNESS_ROWS,
+    GROUP_ROWS,
     aggregators,
     curves,
     draw_study_figures,
@@ -158,6 +159,18 @@ def test_how_clients_are_served_is_drawn_where_clients_evaluated(tmp_path: Path)
     kinds = ("aggregators", "curves", "trade-off")
     without = figure_names(evaluated.assign(honest_loss=np.nan))
     assert without == [f"digits-{kind}" for kind in kinds]
+
+
+def test_majority_and_minority_are_drawn_where_there_is_one(tmp_path: Path) -> None:
+    with_minority = study().assign(majority_accuracy=0.9, minority_accuracy=0.4)
+    names = [path.name for path in draw_study_figures(with_minority, tmp_path)]
+    assert "digits-groups.png" in names
+    figure = curves(with_minority, GROUP_ROWS)
+    levels = {axes.get_ylabel(): np.asarray(axes.lines[0].get_ydata()) for axes in figure.axes}
+    assert (levels["accuracy, majority"] == 0.9).all()
+    assert (levels["accuracy, minority"] == 0.4).all()
+    plt.close(figure)
+    assert "digits-groups" not in figure_names(with_minority.assign(minority_accuracy=np.nan))
 
 
 def test_a_tilted_mean_is_no_part_of_another_weighting_s_line() -> None:

@@ -45,6 +45,18 @@ def test_a_run_s_event_files_hold_what_its_rounds_hold(tmp_path: Path) -> None:
     assert tag_of("worst_honest_accuracy") == "own data/worst_honest_accuracy"
 
 
+def test_a_minority_s_and_the_majority_s_accuracies_are_curves(tmp_path: Path) -> None:
+    settings = f"{SHORT} tensorboard=true minority='rotated' results-dir='{tmp_path / 'run'}'"
+    assert main(["run", "--engine", "in-process", "--run-config", settings]) == 0
+    scalars = shown(tmp_path / "run")
+    groups = RunFolder(tmp_path / "run").groups
+    for group, rows in groups.groupby("group"):
+        steps, values = zip(*scalars[f"accuracy by group/{group}"], strict=True)
+        assert list(steps) == [0, 1, 2]
+        assert values == pytest.approx(rows["accuracy"].tolist(), rel=1e-6)
+        assert [step for step, _ in scalars[f"worst_accuracy by group/{group}"]] == [1, 2]
+
+
 def test_rounds_that_are_done_again_are_shown_once(tmp_path: Path) -> None:
     for first, accuracy in ((0, 0.25), (2, 0.5)):
         events = TensorBoardEvents(tmp_path)
