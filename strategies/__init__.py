@@ -74,11 +74,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "PAwBRoFL":
-        return import_module(".pawbrofl", __name__).PAwBRoFL
-    if name == "FairAveraging":
-        return import_module(".fair_averaging", __name__).FairAveraging
-    if name == "message":
-        return import_module(".message", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker shall know what there is not
+
+    def __getattr__(name: str) -> Any:
+        if name == "PAwBRoFL":
+            return import_module(".pawbrofl", __name__).PAwBRoFL
+        if name == "FairAveraging":
+            return import_module(".fair_averaging", __name__).FairAveraging
+        if name == "message":
+            return import_module(".message", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -71,6 +71,10 @@ class BranchState:
     members: Mapping[str, Membership] = field(default_factory=lambda: MappingProxyType({}))
     opened: int = 0
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be pickled, which a mapping proxy cannot."""
+        return type(self), (dict(self.members), self.opened)
+
     def of(self, client: str) -> Membership:
         """Return a client's membership."""
         return self.members.get(client, NEWCOMER)

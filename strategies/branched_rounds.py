@@ -20,7 +20,7 @@ from .branch_changes import branch_changes
 from .branch_shares import Share, main_weighting, shares
 from .branch_state import MAIN, BranchState
 from .branches import NO_GROUP, Branching, Judgement, judged, sent, settled
-from .checks import require
+from .checks import is_whole, require
 from .diagnostics import BranchDiagnostics
 from .epsilon import Epsilon
 from .flower_log import FLOWER_LOG
@@ -43,7 +43,7 @@ def branching_of(branches: int | Branching | None) -> Branching | None:
     """Return the branching that a strategy's option stands for; None for none."""
     if isinstance(branches, Branching) or not branches:
         return branches or None
-    require(branches >= 1, "branches", "at least 0", branches)
+    require(is_whole(branches) and branches >= 1, "branches", "a whole number of at least 0", branches)
     return Branching(branches)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -139,6 +140,14 @@ Message API says that training is over.
 """
 
 
+def tell(callback: Callable[..., object], *arguments: Any) -> None:
+    """Call a callback, which is somebody's own: what it raises is logged and ends no training."""
+    try:
+        callback(*arguments)
+    except Exception:
+        logging.getLogger("flwr").error("on_round failed, training goes on", exc_info=True)
+
+
 def tell_evaluation(
     on_round: OnRound | None, server_round: int, metrics: Mapping[str, Any] | None, where: str
 ) -> None:
@@ -156,14 +165,14 @@ def tell_evaluation(
     """
     on_evaluation = getattr(on_round, "on_evaluation", None)
     if on_evaluation is not None and metrics:
-        on_evaluation(server_round, metrics, where)
+        tell(on_evaluation, server_round, metrics, where)
 
 
 def tell_end(on_round: OnRound | None) -> None:
     """Tell a callback that wants to know it that training is over."""
     on_end = getattr(on_round, "on_end", None)
     if on_end is not None:
-        on_end()
+        tell(on_end)
 
 
 def judged_malicious(robust_weight: float, num_clients: int) -> bool:

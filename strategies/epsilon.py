@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from .checks import require
+from .checks import is_number, require
 
 Epsilon = float | Literal["auto"]
 """The fraction of malicious clients to withstand, or "auto": judged from each round's updates."""
@@ -13,7 +13,7 @@ Epsilon = float | Literal["auto"]
 
 def check_epsilon(epsilon: float) -> None:
     """Raise ``ValueError`` unless ``0 <= epsilon < 0.5``, the fractions that can be told apart."""
-    in_range = not isinstance(epsilon, str) and 0 <= epsilon < 0.5
+    in_range = is_number(epsilon) and 0 <= epsilon < 0.5
     require(in_range, "epsilon", "at least 0 and below 0.5", repr(epsilon))
 
 
@@ -38,6 +38,13 @@ def max_malicious(epsilon: float, num_clients: int) -> int:
         m, at least 1.
     """
     return min(math.ceil(epsilon * num_clients - 1e-9), (num_clients - 1) // 2)
+
+
+def withstood(epsilon: Epsilon) -> str:
+    """Say how many malicious clients an epsilon withstands."""
+    if epsilon == "auto":
+        return "as many as look malicious"
+    return ", ".join(f"{max_malicious(epsilon, m)} of {m}" for m in (10, 100)) + " clients"
 
 
 def epsilon_among(epsilon: float, num_clients: int, some: int) -> float:

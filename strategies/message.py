@@ -7,6 +7,7 @@ Thin over `strategies.rounds` and `strategies.fair_rounds`, as are their sisters
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any, Unpack
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
@@ -14,8 +15,13 @@ from flwr.serverapp import Grid
 from .branch_state import MAIN
 from .fair_rounds import FairRounds
 from .flower_log import FLOWER_LOG
-from .message_strategy import MessageStrategy
+from .message_strategy import FedAvgOptions, MessageStrategy
 from .rounds import RobustRounds
+from .typed_options import RobustOptions
+
+
+class Options(RobustOptions, FedAvgOptions, total=False):
+    """All options of `PAwBRoFL`."""
 
 
 class PAwBRoFL(RobustRounds, MessageStrategy):
@@ -50,6 +56,9 @@ class PAwBRoFL(RobustRounds, MessageStrategy):
     ValueError
         For an argument out of its range; the message names it.
     """
+
+    def __init__(self, *flower_positional: Any, **options: Unpack[Options]) -> None:
+        super().__init__(*flower_positional, **options)
 
     def summary(self) -> None:
         """Log the settings that decide how updates are aggregated, and FedAvg's."""

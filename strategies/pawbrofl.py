@@ -7,17 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar, Unpack
 
 from flwr.common import EvaluateIns, FitIns, Parameters
 from flwr.server.client_manager import ClientManager
 from flwr.server.client_proxy import ClientProxy
 
 from .branch_state import MAIN
-from .fit_strategy import FitStrategy
+from .fit_strategy import FedAvgOptions, FitStrategy
 from .rounds import RobustRounds
+from .typed_options import RobustOptions
 
 Instruction = TypeVar("Instruction", FitIns, EvaluateIns)
+
+
+class Options(RobustOptions, FedAvgOptions, total=False):
+    """All options of `PAwBRoFL`."""
 
 
 class PAwBRoFL(RobustRounds, FitStrategy):
@@ -51,6 +56,9 @@ class PAwBRoFL(RobustRounds, FitStrategy):
     ValueError
         For an argument out of its range; the message names it.
     """
+
+    def __init__(self, *flower_positional: Any, **options: Unpack[Options]) -> None:
+        super().__init__(*flower_positional, **options)
 
     def summary(self) -> None:
         """Log the settings that decide how updates are aggregated."""

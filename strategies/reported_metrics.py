@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from .arrays import LARGEST_NUMBER
+from .checks import is_number, is_whole, require
 from .flower_log import FLOWER_LOG
 from .replies.client_replies import finite_number
 
@@ -77,11 +78,14 @@ def check_options_of_flower(
     Raises
     ------
     ValueError
-        For a fraction that is none.
+        For a fraction that is none, or a least number of clients that is no whole number.
     """
     for name in fractions:
-        if not 0 <= getattr(strategy, name) <= 1:
-            raise ValueError(f"{name} must lie between 0 and 1, got {getattr(strategy, name)}")
+        value = getattr(strategy, name)
+        require(is_number(value) and 0 <= value <= 1, name, "between 0 and 1", repr(value))
+    for name, value in vars(strategy).items():
+        if name.startswith("min_"):
+            require(is_whole(value) and value >= 0, name, "a whole number of at least 0", repr(value))
     for name, empty in metrics_functions.items():
         if getattr(strategy, name) is not None:
             setattr(strategy, name, Tolerant(getattr(strategy, name), empty))

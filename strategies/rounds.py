@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from .branched_rounds import BranchedRounds, branching_of
 from .branches import Branching
-from .checks import require
+from .checks import is_whole, require
 from .diagnostics import OnRound, RoundDiagnostics, diagnose
-from .epsilon import Epsilon, check_epsilon_or_auto
+from .epsilon import Epsilon, check_epsilon_or_auto, withstood
 from .flower_log import RoundLog, log_settings, warn_of_unknown_vouched
 from .model_steps import (
     ReportedGaps,
@@ -28,6 +28,8 @@ from .model_steps import (
     take_steps,
     verdicts_of_round,
 )
+from .mu_schedule import EffectiveClients, MuSchedule
+from .option_checks import RECOMMENDED_TILT, check_server_optimizer, tilt_of, weighting_of
 from .participation import Participation
 from .performance_aware import PerformanceAware
 from .protection import FAILED, Protection, missing_protection
@@ -38,10 +40,7 @@ from .server_optimizers import ServerOptimizer
 from .tilt import Tilt
 from .training_rounds import TrainingRounds
 from .vouching import Vouching, vouching_of
-from .weightings import RECOMMENDED, Mean, Weighting, weighting_named
-
-RECOMMENDED_TILT = PerformanceAware()
-"""The default tilt; a strategy with another epsilon bounds the reports accordingly."""
+from .weightings import Mean, Weighting
 
 
 class RobustRounds(TrainingRounds):
@@ -52,11 +51,14 @@ class RobustRounds(TrainingRounds):
     epsilon : float or "auto", default 0.2
         The fraction of malicious clients to withstand; at least 0 and below 0.5. "auto" judges it from
         each round's updates, and takes 0.2 of the reports for lies.
-    weighting : Weighting, optional
-        Finds the robust weights. By default ``CoalitionFiltering(epsilon)``.
+    weighting : Weighting or str, optional
+        Finds the robust weights, also by a name of `WEIGHTINGS`. By default
+        ``CoalitionFiltering(epsilon)``.
     performance : Tilt or None
         The tilt; None for robust weights alone. By default ``PerformanceAware(epsilon=epsilon)``
         with its recommended mu.
+    mu, max_tilt, preferences : optional
+        Of the default tilt; see `PerformanceAware`.
     server_learning_rate : float, default 1.0
         The aggregated update is multiplied with it; above 0.
     server_optimizer : ServerOptimizer, optional
@@ -94,10 +96,13 @@ class RobustRounds(TrainingRounds):
 
     def __init__(
         self,
-        *,
+        *flower_positional: Any,
         epsilon: Epsilon = 0.2,
-        weighting: Weighting | None = None,
+        weighting: Weighting | str | None = None,
         performance: Tilt | None = RECOMMENDED_TILT,
+        mu: float | MuSchedule | EffectiveClients | None = None,
+        max_tilt: float | None = None,
+        preferences: Mapping[str, float] | Sequence[float] | None = None,
         server_learning_rate: float = 1.0,
         server_optimizer: ServerOptimizer | None = None,
         block_size: int | None = None,
@@ -112,6 +117,7 @@ class RobustRounds(TrainingRounds):
         **flower_options: Any,
     ) -> None:
         super().__init__(
+            *flower_positional,
             server_learning_rate=server_learning_rate,
             loss_gap_key=loss_gap_key,
             loss_key=loss_key,
@@ -120,16 +126,18 @@ class RobustRounds(TrainingRounds):
             **flower_options,
         )
         check_epsilon_or_auto(epsilon)
-        require(block_size is None or block_size >= 1, "block_size", "at least 1", block_size)
+        blocks = block_size is None or (is_whole(block_size) and block_size >= 1)
+        require(blocks, "block_size", "a whole number of at least 1", block_size)
+        check_server_optimizer(server_optimizer)
         self._known_epsilon = RECOMMENDED_TILT.epsilon if epsilon == "auto" else epsilon
-        if performance is RECOMMENDED_TILT:
-            performance = replace(RECOMMENDED_TILT, epsilon=self._known_epsilon)
         self.epsilon = epsilon
-        self.weighting = weighting or weighting_named(RECOMMENDED, epsilon=epsilon)
+        self.weighting = weighting_of(weighting, epsilon)
         whole = root_loss is None or block_size is None
         require(whole, "block_size", "None with root_loss, which judges whole updates", block_size)
         self.root_loss = root_loss
-        self.performance = performance
+        self.performance = tilt_of(
+            performance, self._known_epsilon, mu=mu, max_tilt=max_tilt, preferences=preferences
+        )
         self.server_optimizer = server_optimizer
         self.block_size = block_size
         outside = [not_in_gramian] if isinstance(not_in_gramian, str) else not_in_gramian
@@ -268,7 +276,9 @@ class RobustRounds(TrainingRounds):
     def _settings(self) -> dict[str, Any]:
         return {
             "weighting": self.weighting,
+            "withstands": withstood(self.epsilon),
             "performance": self.performance or "no tilt",
+            "mu": getattr(self.performance, "mu", "not used") or "1 / m for m updates",
             "server_learning_rate": self.server_learning_rate,
             "server_optimizer": self.server_optimizer,
             "block_size": self.block_size or "whole update",

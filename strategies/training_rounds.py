@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, ClassVar
 
 from .arrays import NDArrays
-from .checks import require
-from .diagnostics import BranchDiagnostics, ClientDiagnostics, OnRound, RoundDiagnostics
+from .checks import is_number, require
+from .diagnostics import BranchDiagnostics, ClientDiagnostics, OnRound, RoundDiagnostics, tell
 from .flower_log import log_aggregation
+from .option_checks import check_callback, check_names, explained
 from .protection import Protection
 from .replies.client_replies import ClientReply, EncodedReply, read_replies
 from .replies.sent_model import SentModel
@@ -65,9 +67,19 @@ class TrainingRounds:
     fractions: ClassVar[tuple[str, ...]]
     metrics_functions: ClassVar[dict[str, Callable[[], Any]]]
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """See that whatever configures training sends a model, also where a subclass overrides it."""
+        super().__init_subclass__(**options)
+        if cls.finish_round is TrainingRounds.finish_round:
+            return
+        for name in ("configure_fit", "configure_train"):
+            configure = getattr(cls, name, None)
+            if configure is not None and not hasattr(configure, "sends"):
+                setattr(cls, name, _sending(configure))
+
     def __init__(
         self,
-        *,
+        *flower_positional: Any,
         server_learning_rate: float,
         loss_gap_key: str,
         loss_key: str,
@@ -75,9 +87,14 @@ class TrainingRounds:
         on_round: OnRound | None,
         **flower_options: Any,
     ) -> None:
-        super().__init__(**flower_options)
+        try:
+            super().__init__(*flower_positional, **flower_options)
+        except TypeError as problem:
+            raise explained(type(self), flower_options, problem) from problem
         check_options_of_flower(self, self.fractions, self.metrics_functions)
-        positive = 0 < server_learning_rate < math.inf
+        check_names(loss_gap_key=loss_gap_key, loss_key=loss_key, client_id_key=client_id_key)
+        check_callback(on_round)
+        positive = is_number(server_learning_rate) and 0 < server_learning_rate < math.inf
         require(positive, "server_learning_rate", "above 0", server_learning_rate)
         self.server_learning_rate = server_learning_rate
         self.loss_gap_key = loss_gap_key
@@ -145,7 +162,23 @@ class TrainingRounds:
         )
         self._log(diagnostics, stage)
         if self.on_round is not None:
-            self.on_round(diagnostics)
+            tell(self.on_round, diagnostics)
 
     def _log(self, diagnostics: RoundDiagnostics, stage: str) -> None:
         log_aggregation(diagnostics, stage)
+
+
+def _sending(configure: Callable[..., Iterable[Any]]) -> Callable[..., list[Any]]:
+    """Return what configures training, which raises before clients train where no model was sent."""
+
+    @wraps(configure)
+    def sending(strategy: TrainingRounds, *arguments: Any, **options: Any) -> list[Any]:
+        before = strategy._sent
+        instructions = list(configure(strategy, *arguments, **options))
+        if strategy._sent is before:
+            told = f"{configure.__qualname__} must call super().{configure.__name__}"
+            raise RuntimeError(f"{told}, which notes the model that clients are sent")
+        return instructions
+
+    sending.sends = True  # type: ignore[attr-defined]
+    return sending
