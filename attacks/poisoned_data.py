@@ -179,11 +179,16 @@ class PoisonedDataset:
                 sample = poison.form.changed(sample, poison.attack, is_batch=False)
         return sample
 
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
+        """Return several samples, as PyTorch's loader asks for them where a data set can."""
+        return [self[index] for index in indices]
+
     def __iter__(self) -> Iterator[Any]:
         return (self[index] for index in range(len(self)))
 
     def __getattr__(self, name: str) -> Any:
-        if name == "dataset":  # not there yet while it is unpickled
+        # What reads samples by another way than those above would read them as they were.
+        if name == "dataset" or name.startswith("__"):
             raise AttributeError(name)
         return getattr(self.dataset, name)
 
@@ -205,7 +210,7 @@ class PoisonedLoader:
         return len(self.loader)
 
     def __getattr__(self, name: str) -> Any:
-        if name == "loader":  # not there yet while it is unpickled
+        if name == "loader" or name.startswith("__"):
             raise AttributeError(name)
         return getattr(self.loader, name)
 

@@ -81,6 +81,17 @@ def test_a_share_of_a_data_set_is_poisoned_and_the_rest_is_its_own(kind: str) ->
     assert len(pickle.loads(pickle.dumps(changed))) == N
 
 
+def test_a_data_set_of_hugging_face_is_poisoned_in_a_loader() -> None:
+    from datasets import Dataset
+
+    images = [image.numpy() for image in GREY]
+    data = Dataset.from_dict({"img": images, "label": LABELS.tolist()})
+    changed = poisoned(data.with_format("torch"), "centralised-backdoor(poison_fraction=1)", trigger=BAR)
+    for batch in DataLoader(changed, batch_size=16, num_workers=0):
+        assert (batch["img"][:, 0, 0, 0:2] == 1.0).all()
+        assert (batch["label"] == 2).all()
+
+
 def test_every_batch_of_a_loader_is_poisoned() -> None:
     loader = DataLoader(TensorDataset(GREY, LABELS), batch_size=16)
     changed = poisoned(loader, "label-flip")
