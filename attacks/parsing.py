@@ -14,7 +14,8 @@ from typing import Any
 
 from .attack import Attack
 from .combined import CombinedAttack
-from .registry import ATTACKS
+from .named_object import is_own, named_object
+from .registry import ATTACKS, RegisteredAttack
 
 NO_ATTACK = "none"
 
@@ -25,7 +26,8 @@ def make_attack(attack: str, settings: Mapping[str, Any]) -> Attack:
     Parameters
     ----------
     attack : str
-        Names of `ATTACKS` joined by ``+``, each with parameters in brackets where wanted.
+        Names of `ATTACKS`, or ``module:class``, joined by ``+``, each with parameters in brackets where
+        wanted.
     settings : mapping of str to object
         What parameters of these names are where they are not given; others are ignored.
 
@@ -58,7 +60,7 @@ def attack_of_client(attack: str | Attack, attacker: int, parameters: Mapping[st
     if isinstance(attack, Attack):
         allowed: set[str] = set()
     else:
-        allowed = {field.name for name, _ in parse(attack) for field in fields(ATTACKS[name].make)}
+        allowed = {field.name for name, _ in parse(attack) for field in fields(_entry(name).make)}
     for name in parameters:
         if name not in allowed - {"attacker"}:
             near = difflib.get_close_matches(name, allowed - {"attacker"}, n=1)
@@ -84,18 +86,18 @@ def parse(attack: str) -> list[tuple[str, dict[str, str]]]:
     Raises
     ------
     ValueError
-        For a text of another form, or an unknown attack.
+        For a text of another form, an unknown attack, or one of somebody's own that is none.
     """
     parts = []
     for part in re.split(r"\+(?![^(]*\))", attack):
-        found = re.fullmatch(r"([a-z-]+)(?:\(([^()]*)\))?", part.strip())
+        found = re.fullmatch(r"([a-z-]+|[\w.]+:\w+)(?:\(([^()]*)\))?", part.strip())
         if found is None:
             raise ValueError(
                 f"attack must be names joined by '+', such as 'dba' or "
                 f"'sign-flip(scale=2)+inflated-report', got {attack!r}"
             )
         name, brackets = found.group(1), found.group(2)
-        if name not in ATTACKS:
+        if name not in ATTACKS and not is_own(name):
             near = difflib.get_close_matches(name, ATTACKS, n=1)
             hint = f" (did you mean {near[0]!r}?)" if near else ""
             raise ValueError(
@@ -106,14 +108,30 @@ def parse(attack: str) -> list[tuple[str, dict[str, str]]]:
     return parts
 
 
+def _entry(name: str) -> RegisteredAttack:
+    """Return an attack's entry; of ``module:class`` a new one.
+
+    Raises
+    ------
+    ValueError
+        Where that is no `Attack`.
+    """
+    if not is_own(name):
+        return ATTACKS[name]
+    make = named_object(name)
+    if not (isinstance(make, type) and issubclass(make, Attack)):
+        raise ValueError(f"attack {name!r} must be a class that inherits from attacks.Attack")
+    return RegisteredAttack(make, "a module of the run's own", "")
+
+
 def _parameters(name: str, brackets: str | None) -> dict[str, str]:
     given: dict[str, str] = {}
     for pair in (brackets or "").split(","):
         key, equals, value = (text.strip() for text in pair.partition("="))
         if not pair.strip():
             continue
-        if not equals or key not in ATTACKS[name].parameters:
-            known = ", ".join(ATTACKS[name].parameters)
+        if not equals or key not in _entry(name).parameters:
+            known = ", ".join(_entry(name).parameters)
             raise ValueError(f"{name} takes parameters such as name=value of {known}; got {pair!r}")
         given[key] = value
     return given
@@ -121,14 +139,16 @@ def _parameters(name: str, brackets: str | None) -> dict[str, str]:
 
 def _make_one(name: str, given: Mapping[str, str], settings: Mapping[str, Any]) -> Attack:
     values: dict[str, Any] = {}
-    for field in fields(ATTACKS[name].make):
+    make = _entry(name).make
+    for field in fields(make):
         if field.name in given:
-            values[field.name] = _value(name, field.name, str(field.type), given[field.name])
+            kind = getattr(field.type, "__name__", str(field.type))
+            values[field.name] = _value(name, field.name, kind, given[field.name])
         elif field.name in settings:
             values[field.name] = settings[field.name]
     try:
-        return ATTACKS[name].make(**values)
-    except ValueError as problem:
+        return make(**values)
+    except (TypeError, ValueError) as problem:
         raise ValueError(f"attack {name}: {problem}") from None
 
 

@@ -11,10 +11,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from attacks.named_object import is_own
 from report import report_command
 
 from .records.reserved_folder import reserved_folder
@@ -35,8 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given[:1] == [REPORT]:
         return report_command.main(given[1:])
     options = _parser().parse_args(given)
+    sys.path.append(str(Path.cwd()))  # last, so that nothing of the app is hidden
     try:
         config = _checked(options)
+        _share_modules(config)
         if _is_finished(config):
             print(f"the run in {config.results.results_dir} is finished, there is nothing to resume")
             return 0
@@ -82,6 +86,14 @@ def _run(config: RunConfig, options: argparse.Namespace) -> int:
             print(f"stopped; pawbrofl resume {folder} goes on", file=sys.stderr)
             return INTERRUPTED
         raise
+
+
+def _share_modules(config: RunConfig) -> None:
+    """Have the processes of a run find modules of somebody's own where this one does."""
+    named = config.data.dataset, config.training.network, config.aggregation.aggregator
+    if any(map(is_own, (*named, config.threat.attack))):
+        found = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        os.environ["PYTHONPATH"] = os.pathsep.join([*filter(None, found), str(Path.cwd())])
 
 
 def _parser() -> argparse.ArgumentParser:

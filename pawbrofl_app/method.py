@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from attacks import Backdoor
+from attacks.named_object import is_own
 from strategies import (
     Bucketing,
     NearestNeighborMixing,
@@ -23,13 +24,13 @@ from strategies.mu_schedule import MU_SCHEDULES, EffectiveClients, MuSchedule
 from strategies.vouching import NOBODY, Vouching
 from strategies.weightings import weighting_named
 
-from .settings.aggregation_settings import BASELINES, AggregationSettings
+from .settings.aggregation_settings import BASELINES, AggregationSettings, own_weighting
 from .settings.run_config import RunConfig
 from .settings.tilt_settings import TiltSettings
 from .tasks.evaluation import Evaluation, evaluate
 
 Groups = Mapping[str, NDArray[np.bool_]] | None
-Evaluate = Callable[[nn.Module, Tensor, Tensor, Backdoor, Groups], Evaluation]
+Evaluate = Callable[[nn.Module, Tensor, Tensor, Backdoor | None, Groups], Evaluation]
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,16 @@ def weighting_of(aggregation: AggregationSettings, seed: int) -> Weighting:
     """
     name, epsilon = aggregation.aggregator, aggregation.epsilon
     if aggregation.pre_aggregation == "bucketing":
-        inner = weighting_named(name, epsilon=aggregation.bucket_size * epsilon)
+        inner = _weighting(name, aggregation.bucket_size * epsilon)
         return Bucketing(inner, aggregation.bucket_size, seed)
-    weighting = weighting_named(name, epsilon=epsilon)
+    weighting = _weighting(name, epsilon)
     if aggregation.pre_aggregation == "nearest-neighbor-mixing":
         return NearestNeighborMixing(weighting, epsilon)
     return weighting
+
+
+def _weighting(name: str, epsilon: float) -> Weighting:
+    return own_weighting(name, epsilon) if is_own(name) else weighting_named(name, epsilon=epsilon)
 
 
 def tilt_of(tilt: TiltSettings, epsilon: float, num_rounds: int) -> Tilt | None:

@@ -108,10 +108,13 @@ def collusion_of(
     )
 
 
-def evaluated_backdoor(threat: ThreatSettings, task: Task) -> Backdoor:
+def evaluated_backdoor(threat: ThreatSettings, task: Task) -> Backdoor | None:
     """Return the backdoor by which the attack's success is measured.
 
-    That of the attack; without any, that of the settings, which nobody trains, for comparison.
+    That of the attack; without any, that of the settings, which nobody trains, for comparison. None
+    where the task's inputs have no trigger.
     """
     attacked = None if threat.attack == NO_ATTACK else threat.attack_of(0, task).backdoor
+    if attacked is None and task.trigger is None and not task.train.are_images:
+        return None
     return attacked or threat.backdoor_in(task)

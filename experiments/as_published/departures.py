@@ -100,9 +100,14 @@ class PublishedTilt(PerformanceAware):
 
 @torch.inference_mode()
 def evaluate_all_images(
-    model: nn.Module, images: Tensor, labels: Tensor, backdoor: Backdoor, groups: Groups = None
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    backdoor: Backdoor | None,
+    groups: Groups = None,
 ) -> Evaluation:
     """Evaluate as `evaluate` does, with images of the target class counted as attack successes too."""
+    assert backdoor is not None, "images have one"
     hits = class_scores(model, backdoor.trigger.stamp(images)).argmax(dim=1) == backdoor.target
     return replace(
         evaluate(model, images, labels, backdoor, groups),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from inspect import signature
 from typing import Annotated, Self
 
+import numpy as np
 from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from attacks.named_object import is_own, named_object, split_name, with_parameters
 from strategies.fairness import FAIR_WEIGHTINGS, fair_weighting_named, is_fair
-from strategies.weightings import PRE_AGGREGATIONS, WEIGHTINGS
+from strategies.weightings import PRE_AGGREGATIONS, WEIGHTINGS, Weighting
 
 from .setting import SECTION, InvalidSetting, Number, Text, WholeNumber, invalid, one_of
 
@@ -17,7 +21,12 @@ BASELINES = ("fed-median", "fed-trimmed-avg")
 
 
 def _check_aggregator(name: str) -> str:
-    if is_fair(name):
+    if is_own(name):
+        try:
+            own_weighting(name, 0.2)
+        except ValueError as problem:
+            raise InvalidSetting(f"aggregator {problem}") from None
+    elif is_fair(name):
         try:
             fair_weighting_named(name)
         except ValueError as problem:
@@ -25,6 +34,34 @@ def _check_aggregator(name: str) -> str:
     elif name not in (*WEIGHTINGS, *BASELINES):
         raise ValueError(f"one of {', '.join((*WEIGHTINGS, *BASELINES, *FAIR_WEIGHTINGS))}")
     return name
+
+
+def own_weighting(text: str, epsilon: float) -> Weighting:
+    """Return a weighting of somebody's own, ``module:class``, with parameters in brackets where wanted.
+
+    Raises
+    ------
+    ValueError
+        Where there is none, or what it makes of five updates are no weights.
+    """
+    name, given = split_name(text)
+    make = named_object(name)
+    if not (isinstance(make, type) and issubclass(make, Weighting)):
+        raise ValueError(f"{name!r} must be a class that inherits from strategies.weightings.Weighting")
+    parameters = with_parameters(make, given)
+    if "epsilon" in signature(make).parameters:
+        parameters.setdefault("epsilon", epsilon)
+    try:
+        weighting = make(**parameters)
+        q = np.asarray(weighting(np.eye(5)), dtype=np.float64)
+    except Exception as problem:  # whatever a class of somebody's own raises
+        raise ValueError(f"{text!r} raises {type(problem).__name__}: {problem}") from problem
+    if q.shape != (5,) or not (q >= 0).all() or not math.isclose(q.sum(), 1, abs_tol=1e-6):
+        raise ValueError(
+            f"{text!r} must return a weight of at least 0 for each update, with a sum of 1, got {q} "
+            "for five"
+        )
+    return weighting
 
 
 OF_THE_MINORITY = "minority="
@@ -52,7 +89,8 @@ class AggregationSettings:
     """The weighting: "mean" (no defence), "coalition-filtering" (recommended), "filtering", "no-regret",
     "multi-krum", "geometric-median" or "centered-clipping"; or to compare with, without any tilt,
     Flower's "fed-median" or "fed-trimmed-avg", or the fair but not robust "q-ffl", "afl", "term",
-    "fed-mgda-plus" or "prop-fair", with parameters in brackets: "q-ffl(q=5)"."""
+    "fed-mgda-plus" or "prop-fair", with parameters in brackets: "q-ffl(q=5)"; or your own,
+    "my_module:MyWeighting": docs/your_own.md."""
     pre_aggregation: Annotated[Text, one_of(("none", *PRE_AGGREGATIONS))] = "none"
     """Average updates before the aggregator sees them: "none", "nearest-neighbor-mixing" (each with
     those nearest to it) or "bucketing" (random groups of bucket-size). Meant for clients whose data

@@ -4,34 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from ..tasks.datasets import DATASETS
 from ..tasks.minorities import MINORITIES, NO_MINORITY
-from ..tasks.named_object import split_name
 from ..tasks.partitions import NATURAL, PARTITIONS
-from .setting import SECTION, Folder, InvalidSetting, Number, Text, WholeNumber, check_name, one_of
-
-
-def _check_dataset(text: str) -> str:
-    try:
-        name, _ = split_name(text)
-    except ValueError as problem:
-        raise InvalidSetting(f"dataset {problem}") from None
-    check_name(name, DATASETS)
-    return text
+from .setting import SECTION, Folder, Number, Text, WholeNumber, named, one_of
 
 
 @dataclass(frozen=True, config=SECTION)
 class DataSettings:
     """Which samples there are, and how clients share them."""
 
-    dataset: Annotated[Text, AfterValidator(_check_dataset)] = "digits"
+    dataset: Annotated[Text, named(DATASETS)] = "digits"
     """What is learned: "digits" (inside scikit-learn), "mnist", "fashion-mnist", "cifar10", "adult",
     "credit-default", "synthetic(alpha=1, beta=1)", or data of your own: "csv(label=...)", "images"
     (a folder of classes), "hub(name=...)". docs/tasks.md has all of them, and what may stand in the
-    brackets."""
+    brackets. "my_module:load": docs/your_own.md."""
     data_dir: Folder = ""
     """Absolute folder of the data set's files, downloaded there if missing. "": the folder that the
     environment variable PAWBROFL_DATA_DIR names, else ~/.cache/pawbrofl."""

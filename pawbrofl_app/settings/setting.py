@@ -7,7 +7,7 @@ and help text (its docstring) stand there and nowhere else.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +22,8 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
+
+from attacks.named_object import is_own, split_name
 
 
 class InvalidSetting(ValueError):
@@ -58,6 +60,21 @@ def one_of(choices: Iterable[str]) -> AfterValidator:
 
     def check(value: str) -> str:
         check_name(value, names)
+        return value
+
+    return AfterValidator(check)
+
+
+def named(choices: Collection[str]) -> AfterValidator:
+    """Return the check that a text is one of some names, or of somebody's own, as ``module:name``.
+
+    Either may have parameters in brackets.
+    """
+
+    def check(value: str) -> str:
+        name, _ = split_name(value)
+        if not is_own(name):
+            check_name(name, choices)
         return value
 
     return AfterValidator(check)

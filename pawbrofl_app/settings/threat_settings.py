@@ -20,7 +20,8 @@ class ThreatSettings:
 
     attack: Text = "dba"
     """What malicious clients do: "dba" (distributed backdoor), "none", or any of docs/attacks.md, with
-    parameters in brackets, joined by +: "sign-flip(scale=2)+inflated-report"."""
+    parameters in brackets, joined by +: "sign-flip(scale=2)+inflated-report"; or your own,
+    "my_module:MyAttack(strength=2)": docs/your_own.md."""
     malicious_fraction: Number = Field(default=0.2, ge=0, lt=0.5)
     """Share of the clients that are malicious, below 0.5."""
     omniscient_attackers: Flag = False

@@ -12,7 +12,7 @@ from clients.gap_measures import GAP_MEASURES
 
 from ..tasks.devices import DEVICES
 from ..tasks.networks import NETWORKS, TASKS_OWN
-from .setting import SECTION, Number, Text, WholeNumber, invalid, one_of
+from .setting import SECTION, Number, Text, WholeNumber, invalid, named, one_of
 
 
 def _check_personalization(text: str) -> str:
@@ -24,13 +24,13 @@ def _check_personalization(text: str) -> str:
 class TrainingSettings:
     """What clients train, how, on what device, and what they report of it."""
 
-    network: Annotated[Text, one_of((TASKS_OWN, *NETWORKS))] = TASKS_OWN
+    network: Annotated[Text, named((TASKS_OWN, *NETWORKS))] = TASKS_OWN
     """The model: "cnn" (the paper's, for images of any size; 319,520 parameters for digits),
     "normalized-cnn" (the same on images normalised as MNIST usually is), "perceptron" (one hidden
     layer, for anything; 50,890 and many times faster), "small-perceptron" (the same on images of half
     the width; 13,258, for thousands of runs), "logistic" (regression), "resnet18" (with group
-    normalisation; 11.2 million) or "resnet18-batch-norm". "auto": "cnn" for images, "perceptron" for
-    tables, or what the data set names."""
+    normalisation; 11.2 million), "resnet18-batch-norm", or your own, "my_module:Net":
+    docs/your_own.md. "auto": "cnn" for images, "perceptron" for tables, or what the data set names."""
     local_epochs: WholeNumber = Field(default=5, ge=1)
     """How often a client passes over its samples in a round."""
     batch_size: WholeNumber = Field(default=10, ge=1)

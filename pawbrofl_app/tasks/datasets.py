@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from .named_object import named_object, split_name, with_parameters
+from attacks.named_object import is_own, named_object, split_name, with_parameters
+
 from .task import DataUnavailable, Task
 
 DATA_DIR_VARIABLE = "PAWBROFL_DATA_DIR"
@@ -37,7 +40,7 @@ def load_task(dataset: str, data_dir: str = "") -> Task:
     Parameters
     ----------
     dataset : str
-        One of `DATASETS`, with parameters in brackets where wanted.
+        One of `DATASETS`, or ``module:function``, with parameters in brackets where wanted.
     data_dir : str
         Folder of the files. Where it is empty, the folder that the environment variable
         ``PAWBROFL_DATA_DIR`` names, else ``~/.cache/pawbrofl``. "digits" needs none.
@@ -50,11 +53,35 @@ def load_task(dataset: str, data_dir: str = "") -> Task:
     folder = data_dir or os.environ.get(DATA_DIR_VARIABLE)
     try:
         name, given = split_name(dataset)
-        if name not in DATASETS:
+        if name not in DATASETS and not is_own(name):
             raise ValueError(f"must be one of {', '.join(DATASETS)}, got {dataset!r}")
-        read = named_object(DATASETS[name])
+        read = named_object(DATASETS.get(name, name), __package__)
         parameters = with_parameters(read, given)
     except ValueError as problem:
         raise DataUnavailable(f"dataset {dataset!r}: {problem}") from problem
-    task: Task = read(Path(folder) if folder else DEFAULT_DATA_DIR, **parameters)
+    place = Path(folder) if folder else DEFAULT_DATA_DIR
+    task = _read_own(dataset, read, place, parameters) if is_own(name) else read(place, **parameters)
+    return _with_trigger(task)
+
+
+def _with_trigger(task: Task) -> Task:
+    """Return a task that has a trigger where it is a table."""
+    if task.trigger is not None or task.train.inputs.dim() != 2:
+        return task
+    from .table_triggers import table_trigger
+
+    return replace(task, trigger=table_trigger(task.train))
+
+
+def _read_own(dataset: str, read: Any, place: Path, parameters: dict[str, Any]) -> Task:
+    """Return what somebody's own function reads, with its name before whatever is wrong with it."""
+    try:
+        task = read(place, **parameters)
+    except Exception as problem:
+        kind = "" if isinstance(problem, DataUnavailable) else f"{type(problem).__name__}: "
+        raise DataUnavailable(f"dataset {dataset!r}, called with a folder: {kind}{problem}") from problem
+    if not isinstance(task, Task):
+        raise DataUnavailable(
+            f"dataset {dataset!r} must return a pawbrofl_app.tasks.task.Task, got {type(task).__name__}"
+        )
     return task

@@ -56,7 +56,7 @@ def evaluate(
     model: nn.Module,
     inputs: Tensor,
     labels: Tensor,
-    backdoor: Backdoor,
+    backdoor: Backdoor | None,
     groups: Mapping[str, NDArray[np.bool_]] | None = None,
 ) -> Evaluation:
     """Evaluate a model on test samples, as they are and with the whole trigger stamped on them.
@@ -67,24 +67,28 @@ def evaluate(
         Maps inputs to class scores.
     inputs : Tensor of shape (n, ...), float
     labels : Tensor of shape (n,), int64
-    backdoor : Backdoor
-        The attack's, or one to compare with. Samples of its target class are not counted, as a model
-        without any backdoor gives it to them.
+    backdoor : Backdoor, optional
+        The attack's, or one to compare with; without one, attack success is NaN. Samples of its target
+        class are not counted, as a model without any backdoor gives it to them.
     groups : mapping of str to ndarray of shape (n,), bool
         For which samples accuracy is measured apart.
     """
     model.eval()
     scores = class_scores(model, inputs)
     right = scores.argmax(dim=1) == labels
-    others = inputs[labels != backdoor.target]
-    hits = class_scores(model, backdoor.trigger.stamp(others)).argmax(dim=1) == backdoor.target
     return Evaluation(
         accuracy=float(right.double().mean()),
         loss=float(functional.cross_entropy(scores.double(), labels)),
-        attack_success_rate=float(hits.double().mean()),
+        attack_success_rate=math.nan if backdoor is None else _success(model, inputs, labels, backdoor),
         balanced_accuracy=_balanced(right, labels),
         subgroups=_of_subgroups(right, groups or {}),
     )
+
+
+def _success(model: nn.Module, inputs: Tensor, labels: Tensor, backdoor: Backdoor) -> float:
+    others = inputs[labels != backdoor.target]
+    hits = class_scores(model, backdoor.trigger.stamp(others)).argmax(dim=1) == backdoor.target
+    return float(hits.double().mean())
 
 
 def _balanced(right: Tensor, labels: Tensor) -> float:

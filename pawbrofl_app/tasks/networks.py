@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .named_object import named_object
+from attacks.named_object import named_object, split_name, with_parameters
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,8 +36,16 @@ class UnfitNetwork(ValueError):
 
 
 def make_network(network: str, input_shape: Sequence[int], num_classes: int) -> nn.Module:
-    """Return one of `NETWORKS` with weights that PyTorch draws now."""
-    made: nn.Module = named_object(NETWORKS[network])(tuple(input_shape), num_classes)
+    """Return one of `NETWORKS`, or of ``module:class``, with weights that PyTorch draws now.
+
+    Raises
+    ------
+    ValueError
+        For a network that does not exist, or a parameter that it does not have.
+    """
+    name, given = split_name(network)
+    kind = named_object(NETWORKS.get(name, name), __package__)
+    made: nn.Module = kind(tuple(input_shape), num_classes, **with_parameters(kind, given))
     return made
 
 
@@ -76,7 +84,10 @@ def check_network(network: str, task: Task) -> None:
     import torch
 
     name = network_of(network, task)
-    what = f"network {name!r} does not fit inputs of shape {task.input_shape}"
+    what = (
+        f"network {name!r}, made with input_shape {task.input_shape} and num_classes "
+        f"{task.num_classes}, does not fit the data"
+    )
     inputs, _ = task.train.select(np.array([0, -1])).as_inputs(torch.device("cpu"))
     try:
         with torch.inference_mode():

@@ -126,7 +126,8 @@ class Task:
     network : str, default "cnn" for images, else "perceptron"
         What learns it unless a run says otherwise: a name of `networks.NETWORKS`.
     trigger : SplitTrigger, optional
-        What opens a backdoor; by default, for images, the bars that a run's settings describe.
+        What opens a backdoor. By default it is, for images, the bars that a run's settings describe, and
+        for tables what `table_triggers` finds; other inputs have none.
 
     Raises
     ------

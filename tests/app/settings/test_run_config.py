@@ -76,7 +76,7 @@ def test_every_preset_is_valid(path: Path, defaults: dict[str, Any]) -> None:
         ("fraction-fit", 0, "fraction-fit must be above 0 and at most 1"),
         ("target-label", -2, "target-label must be at least -1"),
         ("dataset", "diggits", "images, hub (did you mean 'digits'?), got"),
-        ("dataset", "digits(7)", "dataset must be of the form name or name(parameter=value, ...)"),
+        ("dataset", "digits(7)", "dataset must be of the form name, module:name or either with"),
         ("attack-last-round", -1, "attack-last-round must be at least 0"),
         ("results-dir", "results", "results-dir must be an absolute path"),
     ],

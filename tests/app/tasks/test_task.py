@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from attacks import ATTACKS, BarTrigger, FeatureTrigger
+from attacks.named_object import named_object, split_name, with_parameters
 from pawbrofl_app.client_app import client_of
 from pawbrofl_app.roles import evaluated_backdoor, malicious_clients
 from pawbrofl_app.settings.machine_check import check_machine
 from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
 from pawbrofl_app.tasks.datasets import DATASETS, load_task
 from pawbrofl_app.tasks.evaluation import evaluate
-from pawbrofl_app.tasks.named_object import named_object, split_name, with_parameters
 from pawbrofl_app.tasks.networks import NETWORKS, initial_model, initial_model_of
 from pawbrofl_app.tasks.task import DataUnavailable, Samples, Task
 
@@ -96,7 +96,10 @@ def test_every_attack_fits_a_task_or_is_refused_before_the_run(
         ({"attack": "label-flip(num_classes=9)"}, "must keep the shape (3, 32, 32) of inputs and give"),
         ({"dataset": "pictures(side=3)"}, "'pictures(side=3)': parameters are size; got 'side'"),
         ({"dataset": "pictures(size=big)"}, "size must be of type int, got 'big'"),
-        ({"dataset": "pictures(size=3)"}, "network 'cnn' does not fit inputs of shape (3, 3, 3)"),
+        (
+            {"dataset": "pictures(size=3)"},
+            "made with input_shape (3, 3, 3) and num_classes 3, does not fit the data: it takes",
+        ),
         ({"dataset": "rows", "network": "cnn"}, "it takes images of at least 4 x 4 pixels"),
         ({"dataset": "rows", "minority": "rotated"}, "minority 'rotated' needs images, but inputs"),
         ({"minority": "classes", "num-clients": 40}, "leaves some of them without samples"),
@@ -153,10 +156,10 @@ def test_names_take_parameters() -> None:
     assert split_name("digits") == ("digits", {})
     assert split_name(" a.b:c( x = 1,y=two ) ") == ("a.b:c", {"x": "1", "y": "two"})
     assert with_parameters(made_up_images, {"size": "8"}) == {"size": 8}
-    assert named_object(".digits:read_digits").__name__ == "read_digits"
+    assert named_object(".digits:read_digits", "pawbrofl_app.tasks").__name__ == "read_digits"
     for reference, message in (
         ("no_such_module:x", "there is no module 'no_such_module'"),
         (".digits:nothing", "has no 'nothing'"),
     ):
         with pytest.raises(ValueError, match=message):
-            named_object(reference)
+            named_object(reference, "pawbrofl_app.tasks")

@@ -1,10 +1,12 @@
 """What settings name: functions and classes by module and name, with parameters in brackets.
 
-``"synthetic(alpha=1, beta=0.5)"`` is a name with parameters, ``"my_module:load"`` somebody's own.
+``"synthetic(alpha=1, beta=0.5)"`` is a name with parameters, ``"my_module:load"`` somebody's
+own: what the module, which Python must find, calls ``load``.
 """
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 import re
@@ -27,15 +29,24 @@ def split_name(text: str) -> tuple[str, dict[str, str]]:
     found = _FORM.fullmatch(text.strip())
     pairs = [] if found is None else [pair for pair in (found[2] or "").split(",") if pair.strip()]
     if found is None or not all("=" in pair for pair in pairs):
-        raise ValueError(f"must be of the form name or name(parameter=value, ...), got {text!r}")
+        raise ValueError("of the form name, module:name or either with (parameter=value, ...)")
     parts = (pair.partition("=") for pair in pairs)
     return found[1], {key.strip(): value.strip() for key, _, value in parts}
 
 
-def named_object(reference: str) -> Any:
+def is_own(text: str) -> bool:
+    """Return whether a setting names an object of somebody's own module."""
+    return ":" in text.partition("(")[0]
+
+
+def named_object(reference: str, package: str | None = None) -> Any:
     """Return what a module calls a name, for ``"module:name"``; the module is imported now.
 
-    ``".module:name"`` is in this package, others are wherever Python looks.
+    Parameters
+    ----------
+    reference : str
+    package : str, optional
+        Where ``".module:name"`` is.
 
     Raises
     ------
@@ -44,12 +55,21 @@ def named_object(reference: str) -> Any:
     """
     module_name, _, name = reference.partition(":")
     try:
-        module = importlib.import_module(module_name, __package__)
+        module = importlib.import_module(module_name, package)
     except ModuleNotFoundError as problem:
         raise ValueError(f"{reference!r}: there is no module {problem.name!r}") from problem
+    except Exception as problem:  # whatever a module of somebody's own raises
+        kind = type(problem).__name__
+        raise ValueError(f"{reference!r}: module {module_name!r} raises {kind}: {problem}") from problem
     if not hasattr(module, name):
-        raise ValueError(f"{reference!r}: module {module_name!r} has no {name!r}")
-    return getattr(module, name)
+        own = [one for one in vars(module) if not one.startswith("_")]
+        near = difflib.get_close_matches(name, own, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(f"{reference!r}: module {module_name!r} has no {name!r}{hint}")
+    found = getattr(module, name)
+    if not callable(found):
+        raise ValueError(f"{reference!r} must be a function or class, got {type(found).__name__}")
+    return found
 
 
 def with_parameters(make: Callable[..., Any], given: Mapping[str, str]) -> dict[str, Any]:
