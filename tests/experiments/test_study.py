@@ -163,14 +163,14 @@ CELLS = {
     "as-published": "615a4854",
     "corrections": "9f635a4a",
     "default-attack": "03ba50de",
-    "false-branches": "5ec77265",
+    "false-branches": "1e7d68f5",
     "false-reports": "728990e5",
     "heterogeneity": "68eb0532",
     "max-tilt": "0b8e4511",
     "minorities": "c8d68327",
     "paper-claims": "8999af0b",
     "paper-grid": "b129951c",
-    "robust-and-fair": "c343228a",
+    "robust-and-fair": "9dfc60ea",
     "threat-matrix": "c339b1ef",
 }
 
