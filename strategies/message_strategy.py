@@ -139,7 +139,9 @@ class MessageStrategy(TrainingRounds, FedAvg):
         expected = self._global_arrays
         missing = [name for name in expected if name not in arrays]
         if missing or len(arrays) != len(expected):
-            return [], f"{len(arrays)} arrays instead of {len(expected)}; missing: {missing[:3]}"
+            more = [one_line(name)[:40] for name in arrays if name not in expected]
+            told = f"{len(arrays)} arrays instead of {len(expected)}"
+            return [], f"{told}; missing: {missing[:3]}; not the model's: {more[:3]}"
         if any(array.stype != NUMPY for array in arrays.values()):
             return [], f"arrays that are not serialized as {NUMPY}"
         return [arrays[name].data for name in expected], ""

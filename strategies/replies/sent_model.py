@@ -112,6 +112,7 @@ def outside_gramian(
         outside |= found
     if not any(is_floating(array) and k not in outside for k, array in enumerate(model)):
         raise ValueError(
-            "the model must hold floating-point arrays that are not in not_in_gramian, got none"
+            "the model must hold floating-point arrays that are not in not_in_gramian, got none; trees, "
+            "such as XGBoost's, are no parameters that can be averaged"
         )
     return frozenset(outside)

@@ -13,7 +13,7 @@ from flwr.app import ArrayRecord, Error, Message, MetricRecord, RecordDict
 import strategies.message
 from strategies import Mean
 
-from .one_round import AggregateTrain
+from .one_round import BOTH_APIS, AggregateTrain
 from .test_pawbrofl_strategy import START, honest_replies
 
 
@@ -63,6 +63,23 @@ def test_records_that_are_no_model_are_left_out(content: RecordDict) -> None:
     assert arrays is not None
     assert metrics is not None
     assert [bool(client.left_out) for client in way.rounds[0].clients].count(True) == 1
+
+
+def test_an_array_too_many_is_named() -> None:
+    content = AggregateTrain().content(honest_replies()[3])
+    arrays = content.array_records["arrays"]
+    arrays["head.bias"] = next(iter(arrays.values()))
+    way, _ = run_with(content)
+    (reason,) = [client.left_out for client in way.rounds[0].clients if client.left_out]
+    assert reason == "3 arrays instead of 2; missing: []; not the model's: ['head.bias']"
+
+
+@pytest.mark.parametrize("api", BOTH_APIS)
+def test_a_model_of_trees_is_refused_with_a_sentence_about_trees(api: Any) -> None:
+    with pytest.raises(
+        ValueError, match="trees, such as XGBoost's, are no parameters that can be averaged"
+    ):
+        api().run([np.frombuffer(b"a booster", dtype=np.uint8)], [])
 
 
 def test_of_several_records_the_one_with_the_servers_key_counts() -> None:
