@@ -5,6 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from ..grid.markdown import markdown_table
+from .bounded_shares import CSV as BOUNDED_SHARES
+from .bounded_shares import bounded_shares_table
 from .page import Page
 
 CSV = "minorities.csv"
@@ -36,6 +38,9 @@ def _order(column: pd.Series) -> pd.Series:
 
 PAGE = Page(
     "minorities.md",
-    lambda docs: {"minorities": minority_table(pd.read_csv(docs / CSV))},
-    studies={"minorities": CSV},
+    lambda docs: {
+        "minorities": minority_table(pd.read_csv(docs / CSV)),
+        "bounded-shares": bounded_shares_table(pd.read_csv(docs / BOUNDED_SHARES)),
+    },
+    studies={"minorities": CSV, "bounded-shares": BOUNDED_SHARES},
 )
