@@ -1,4 +1,4 @@
-"""What several tests share: the app's settings, the folder of real data, and who runs beside whom."""
+"""What several tests share: the app's default settings and the folder of the real data sets."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-IS_BESIDE_OTHERS = "PYTEST_XDIST_WORKER" in os.environ
-if IS_BESIDE_OTHERS:  # before NumPy and PyTorch are imported: as many threads as there are processes
+# Before NumPy and PyTorch are imported: with -n, processes share the processors, threads need not.
+if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -19,19 +19,6 @@ PROJECT = Path(__file__).resolve().parent.parent
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With ``-n``, begin with the slow tests, one after another; of other files, each stays whole.
-
-    Slow tests start engines that take all processors, or Ray clusters that would find each other.
-    """
-    if IS_BESIDE_OTHERS:
-        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-        for item in items:
-            group = "slow" if item.get_closest_marker("slow") else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
