@@ -122,7 +122,7 @@ def serves_it_under_attack(means: Means, method: str) -> Iterator[Check]:
                 yield Check(f"{title}, {name}", "attack success", success, 0.02, at_least=False)
 
 
-def withstands_liars(means: Means, method: str) -> Iterator[Check]:
+def withstands_false_reports(means: Means, method: str) -> Iterator[Check]:
     """Liars: the worst-off honest clients lose little against no attackers at all."""
     for setting, title in {NOBODY: "no minority", **MINORITIES, "dirichlet": "Dirichlet 0.1"}.items():
         without = means.get(method, setting, "none", "worst_honest")
@@ -140,7 +140,7 @@ def costs_nothing_without_need(means: Means, method: str) -> Iterator[Check]:
 AIMS: dict[str, Callable[[Means, str], Iterator[Check]]] = {
     "honest minority, nobody attacks": serves_a_minority,
     "honest minority and attackers": serves_it_under_attack,
-    "liars": withstands_liars,
+    "liars": withstands_false_reports,
     "no minority, nobody attacks": costs_nothing_without_need,
 }
 
