@@ -36,7 +36,7 @@ PEERS = (
 )
 """Methods of others, as they are published."""
 
-LIARS_COMPARED = ("q-FFL, q = 1", "q-FFL, q = 5", "AFL", "TERM")
+FALSE_REPORTS_COMPARED = ("q-FFL, q = 1", "q-FFL, q = 5", "AFL", "TERM")
 RECOMMENDED = "default + branches"
 
 
@@ -184,7 +184,7 @@ def aims_reached(runs: pd.DataFrame) -> str:
 def _what_lies_cost(means: Means) -> str:
     """Return what the worst 10% lose where attackers lie, for the recommended method and the peers."""
     rows = []
-    for method in (RECOMMENDED, *LIARS_COMPARED):
+    for method in (RECOMMENDED, *FALSE_REPORTS_COMPARED):
         row: dict[str, object] = {METHOD: method}
         for attack in ("none", HONEST_FLIP, LYING_FLIP):
             row[ATTACKS[attack]] = means.get(method, NOBODY, attack, "worst_honest")
