@@ -17,6 +17,7 @@ from experiments.pages.page import DOCS
 TOO_MANY = "the opposite, tenfold, from four: more than epsilon"
 EXPECTED = {
     "NaN, from all ten": KEPT,
+    "NaN, from nine of the ten": KEPT,  # more than half of the rest may be malicious
     "nothing in time, from all ten": REPEATED,
     TOO_MANY: RUINED,
 }
