@@ -20,15 +20,18 @@ from flwr.common import Code, FitRes, Parameters, Status, ndarrays_to_parameters
 from flwr.server.client_manager import SimpleClientManager
 from flwr.server.client_proxy import ClientProxy
 from flwr.serverapp import Grid
-from flwr.supercore.task_identity import TaskIdentity
 from numpy.typing import NDArray
 
 import strategies.message
 from strategies import PAwBRoFL
 from strategies.diagnostics import RoundDiagnostics
 
-# A message names the run that it belongs to.
-TaskIdentity.task_id = TaskIdentity.run_id = TaskIdentity.node_id = 1
+try:
+    from flwr.supercore.task_identity import TaskIdentity
+except ModuleNotFoundError:  # An earlier Flower's messages name no run.
+    pass
+else:
+    TaskIdentity.task_id = TaskIdentity.run_id = TaskIdentity.node_id = 1
 
 Model = list[NDArray[Any]]
 NUM_EXAMPLES = 10
