@@ -283,5 +283,5 @@ def test_members_leave_a_branch_that_serves_them_badly_by_the_losses_that_they_r
 
 
 def test_branches_out_of_range_are_refused(api: Any) -> None:
-    with pytest.raises(ValueError, match="branches must be at least 0"):
+    with pytest.raises(ValueError, match="branches must be a whole number of at least 0"):
         api(branches=-1)

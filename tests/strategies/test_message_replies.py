@@ -79,7 +79,7 @@ def test_a_model_of_trees_is_refused_with_a_sentence_about_trees(api: Any) -> No
     with pytest.raises(
         ValueError, match="trees, such as XGBoost's, are no parameters that can be averaged"
     ):
-        api().run([np.frombuffer(b"a booster", dtype=np.uint8)], [])
+        api().run([np.frombuffer(b"a booster", dtype=np.uint8)], [], silent=[1])
 
 
 def test_of_several_records_the_one_with_the_servers_key_counts() -> None:
