@@ -77,6 +77,7 @@ def test_a_run_leaves_all_its_records(first_run: tuple[Path, str]) -> None:
         "rounds.csv",
         "clients.csv",
         "model.pt",
+        "report.html",
         "summary.json",
     } | {f"figures/{name}" for name in figures}
     rounds, clients = records_of(folder)
