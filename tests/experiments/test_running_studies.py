@@ -86,8 +86,8 @@ def test_a_killed_study_goes_on_and_runs_no_cell_twice(
     assert table["test_accuracy"].between(0, 1).all()
     assert "4 of 4 cells are finished" in capsys.readouterr().out
     page = (results / "small" / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 8, (
-        "curves and weights of two partitions, for light and dark pages"
+    assert page.count("data:image/png;base64,") == 12, (
+        "curves, aggregators and weights of two partitions, for light and dark pages"
     )
     assert "http" not in page, "nothing is fetched from elsewhere"
 
