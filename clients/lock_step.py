@@ -186,11 +186,7 @@ def _train(
 
     def move(gradients: Models) -> None:
         for name, parameters in models.items():
-            gradient = gradients[name]
-            if training.weight_decay:
-                gradient = gradient + training.weight_decay * parameters
-            if training.momentum:
-                gradient = velocities[name].mul_(training.momentum).add_(gradient)
+            gradient = training.inertia.direction(gradients[name], parameters, velocities.get(name))
             if training.inertia != Inertia():  # a client that has taken all its steps moves no more
                 moves = (number < schedule.num_steps).view(-1, *[1] * (gradient.dim() - 1))
                 gradient = torch.where(moves, gradient, 0)

@@ -50,6 +50,12 @@ class Inertia:
     momentum: float = 0.0
     weight_decay: float = 0.0
 
+    def direction(self, gradient: Tensor, parameter: Tensor, velocity: Tensor | None) -> Tensor:
+        """Return what a parameter moves along; its velocity, which momentum needs, changes in place."""
+        if self.weight_decay:
+            gradient = gradient.add(parameter, alpha=self.weight_decay)
+        return gradient if velocity is None else velocity.mul_(self.momentum).add_(gradient)
+
 
 @runtime_checkable
 class StepsItself(Protocol):
@@ -155,14 +161,9 @@ class StepByStep:
         if self._pull is not None:
             apart = zip(gradients, self._parameters, self._pull.towards, strict=True)
             gradients = [g.add(own - other, alpha=self._pull.strength) for g, own, other in apart]
-        if decay := self._inertia.weight_decay:
-            both = zip(gradients, self._parameters, strict=True)
-            gradients = [gradient.add(own, alpha=decay) for gradient, own in both]
-        if not self._velocities:
-            return gradients
-        for velocity, gradient in zip(self._velocities, gradients, strict=True):
-            velocity.mul_(self._inertia.momentum).add_(gradient)
-        return self._velocities
+        velocities: Sequence[Tensor | None] = self._velocities or [None] * len(gradients)
+        together = zip(gradients, self._parameters, velocities, strict=True)
+        return [self._inertia.direction(*one) for one in together]
 
     @torch.no_grad()
     def _own_step(self, model: StepsItself, batch: Tensor, targets: Tensor) -> Tensor:

@@ -39,9 +39,7 @@ class SmallPerceptron(nn.Module):
     @torch.no_grad()
     def scores(self, parameters: Sequence[Tensor], inputs: Tensor) -> Tensor:
         """Return each of k models' class scores, (k, n, num_classes), for prepared inputs (k, n, d)."""
-        weight, bias, output_weight, output_bias = parameters
-        hidden = torch.baddbmm(bias[:, None], inputs, weight.mT).relu_()
-        return torch.baddbmm(output_bias[:, None], hidden, output_weight.mT)
+        return _forward(parameters, inputs)[1]
 
     @torch.no_grad()
     def sgd_step(
@@ -60,8 +58,7 @@ class SmallPerceptron(nn.Module):
         """
         weight, bias, output_weight, output_bias = parameters
         classes = labels[..., None]
-        hidden = torch.baddbmm(bias[:, None], inputs, weight.mT).relu_()
-        scores = torch.baddbmm(output_bias[:, None], hidden, output_weight.mT)
+        hidden, scores = _forward(parameters, inputs)
         log_probabilities = functional.log_softmax(scores, dim=2)
         losses = -(weights * log_probabilities.gather(2, classes)[..., 0]).sum(dim=1)
         errors = log_probabilities.exp_()
@@ -73,6 +70,13 @@ class SmallPerceptron(nn.Module):
         weight.baddbmm_(behind.mT, inputs, alpha=-1)
         bias.sub_(behind.sum(dim=1))
         return losses
+
+
+def _forward(parameters: Sequence[Tensor], inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return hidden values (k, n, 64) and class scores (k, n, classes) of k models."""
+    weight, bias, output_weight, output_bias = parameters
+    hidden = torch.baddbmm(bias[:, None], inputs, weight.mT).relu_()
+    return hidden, torch.baddbmm(output_bias[:, None], hidden, output_weight.mT)
 
 
 def _pooled(inputs: Tensor) -> Tensor:
