@@ -5,7 +5,7 @@ All statistics are those of the training part.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,6 +125,24 @@ class Encoding:
                 return field
         known = ", ".join(field.name for field in self.fields)
         raise DataUnavailable(f"column must be one of {known}, got {name!r}")
+
+
+def labels_in(column: pd.Series[Any], classes: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64]:
+    """Return a column's labels as positions among the classes.
+
+    Raises
+    ------
+    DataUnavailable
+        Naming a label that is none of them.
+    """
+    positions = pd.Index(classes).get_indexer(column)
+    if (positions < 0).any():
+        unknown = column.to_numpy()[positions < 0][0]
+        raise DataUnavailable(
+            f"label {unknown!r} in column {column.name!r} is none of the training part's: "
+            f"{list(classes)}"
+        )
+    return np.asarray(positions, np.int64)
 
 
 def _numbers(column: pd.Series[Any]) -> NDArray[np.float64]:

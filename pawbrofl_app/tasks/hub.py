@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from .encoding import labels_in
 from .pictures import decode_all, decoded_once
 from .split import stratified
 from .task import DataUnavailable, Samples, Task
@@ -146,13 +147,10 @@ class _Columns:
             ) from problem
 
     def _labels(self, column: pd.Series[Any]) -> torch.Tensor:
-        unknown = sorted(set(column.unique()) - set(self._classes))
-        if unknown:
-            raise DataUnavailable(
-                f"{self._source}: label {unknown[0]!r} in column {column.name!r} is none of the "
-                f"training part's: {self._classes}"
-            )
-        return torch.from_numpy(np.searchsorted(self._classes, column.to_numpy()))
+        try:
+            return torch.from_numpy(labels_in(column, self._classes))
+        except DataUnavailable as problem:
+            raise DataUnavailable(f"{self._source}: {problem}") from problem
 
 
 def _holds_pictures(column: pd.Series[Any]) -> bool:

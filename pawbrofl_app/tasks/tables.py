@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from .encoding import Encoding
+from .encoding import Encoding, labels_in
 from .split import stratified
 from .table_triggers import table_trigger
 from .task import DataUnavailable, Samples, Task
@@ -71,7 +70,7 @@ def read_csv(
         parts = [
             Samples(
                 torch.from_numpy(encoding.encode(part)),
-                torch.from_numpy(_labels(part[label], classes)),
+                torch.from_numpy(labels_in(part[label], classes)),
                 pd.factorize(part[client], sort=True)[0] if client else None,
                 _groups(part, groups, train),
             )
@@ -135,17 +134,6 @@ def _names(joined: str) -> list[str]:
 
 def _group_columns(groups: str) -> list[str]:
     return [name.partition("=")[0] for name in _names(groups)]
-
-
-def _labels(column: pd.Series[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
-    positions = pd.Index(classes).get_indexer(column)
-    if (positions < 0).any():
-        unknown = column.to_numpy()[positions < 0][0]
-        raise DataUnavailable(
-            f"label {unknown!r} in column {column.name!r} is none of the training part's: "
-            f"{list(classes)}"
-        )
-    return np.asarray(positions, np.int64)
 
 
 def _groups(part: pd.DataFrame, groups: str, train: pd.DataFrame) -> Mapping[str, NDArray[np.bool_]]:
