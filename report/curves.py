@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .run_records import ClientRecord, RunRecords
+from .run_records import ClientRecord, RunRecords, largest_and_worst
 
 EXTENT = 1000
-WORST_SHARE = 0.1
 SHARES = ("accuracy", "acc", "success", "backdoor", "f1", "auc", "precision", "recall")
 NOT_SHOWN = ("variance", "seconds", "num_examples", "num-examples", "gap")
 
@@ -81,10 +79,9 @@ def gaps(records: RunRecords) -> dict[str, dict[int, float]]:
     for number, told in records.reported_gaps.items():
         if told:
             overall[number] = max(one.loss_gap for one in told)
-        kept = sorted((one.loss_gap for one in told if _is_believed(one, known)), reverse=True)
+        kept = [one.loss_gap for one in told if _is_believed(one, known)]
         if kept:
-            tenth = kept[: math.ceil(WORST_SHARE * len(kept) - 1e-9)]
-            largest[number], worst[number] = kept[0], sum(tenth) / len(tenth)
+            largest[number], worst[number] = largest_and_worst(kept)
     return series
 
 

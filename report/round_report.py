@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .html_page import require_jinja2, write_page
-from .run_records import CLIENTS, ROUNDS
+from .run_records import CLIENTS, ROUNDS, largest_and_worst
 
 LOG = logging.getLogger("flwr")
 CLIENT_COLUMNS = (
@@ -91,13 +91,12 @@ class RoundReport:
     def __call__(self, diagnostics: Round) -> None:
         """Record a round; a strategy's ``on_round``."""
         clients = diagnostics.clients
-        gaps = sorted((one.loss_gap for one in clients if _counts(one)), reverse=True)
-        worst = gaps[: math.ceil(len(gaps) / 10)]
+        largest, worst = largest_and_worst(one.loss_gap for one in clients if _counts(one))
         self._rounds.setdefault(diagnostics.server_round, {}).update(
             replies=len(clients),
             judged_malicious=sum(one.judged_malicious for one in clients),
-            largest_gap=gaps[0] if gaps else math.nan,
-            worst_gap=sum(worst) / len(worst) if worst else math.nan,
+            largest_gap=largest,
+            worst_gap=worst,
             training_seconds=diagnostics.training_seconds,
             aggregation_seconds=diagnostics.aggregation_seconds,
         )

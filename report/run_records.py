@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CLIENTS, ROUNDS, SUMMARY = "clients.csv", "rounds.csv", "summary.json"
+WORST_SHARE = 0.1
 BELOW_HALF = "robust weight below half of an equal share"
 
 
@@ -112,6 +113,15 @@ class RunRecords:
         if all(record.truly_malicious is None for record in self.clients):
             return None
         return frozenset(record.client for record in self.clients if record.truly_malicious)
+
+
+def largest_and_worst(gaps: Iterable[float]) -> tuple[float, float]:
+    """Return the largest of some gaps, and the mean over the largest tenth; NaN where there are none."""
+    ordered = sorted(gaps, reverse=True)
+    if not ordered:
+        return math.nan, math.nan
+    tenth = ordered[: math.ceil(WORST_SHARE * len(ordered) - 1e-9)]
+    return ordered[0], sum(tenth) / len(tenth)
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as students_t
 
+from ..grid.claims import mean_and_interval
 from ..grid.markdown import markdown_table
 from ..grid.study import HALF_OF_MINORITY
 from .page import Page
@@ -23,7 +23,6 @@ from .robust_and_fair_aims import (
 )
 
 CSV, FALSE_BRANCHES_CSV = "robust_and_fair.csv", "false_branches.csv"
-CONFIDENCE = 0.95
 AGGREGATORS = {
     "mean": "FedAvg",
     "q-ffl(q=1)": "q-FFL, q = 1",
@@ -150,14 +149,11 @@ def _seed_means(part: pd.DataFrame, measure: str) -> pd.Series[float]:
 
 def _with_interval(values: pd.Series[float], digits: int) -> str:
     """Return the mean, and half the width of its 95% interval over the seeds by Student's t."""
-    known = values.dropna()
-    if known.empty:
+    mean, low, high = mean_and_interval(values)
+    if np.isnan(mean):
         return ""
-    mean = f"{known.mean():.{digits}f}"
-    if len(known) < 2:
-        return mean
-    quantile = students_t.ppf((1 + CONFIDENCE) / 2, len(known) - 1)
-    return f"{mean} ± {quantile * known.std(ddof=1) / np.sqrt(len(known)):.{digits}f}"
+    shown = f"{mean:.{digits}f}"
+    return shown if np.isnan(low) else f"{shown} ± {(high - low) / 2:.{digits}f}"
 
 
 def _parts(docs: Path) -> dict[str, str]:
