@@ -77,21 +77,36 @@ class Amnesty(InformedWeighting):
         if not len(out):
             return Informed(q, back)
         share = pulled_in(gramian, q) / m
-        needed = (1 - self.margin) * self._loss(q)
+        step = self._step(q)
+        needed = (1 - self.margin) * self._loss(step)
         added, named = np.zeros(m), back.copy()
         for i in out.tolist():
-            tried = (1 - share[i]) * q
-            tried[i] += share[i]
-            if self._loss(tried) < needed:  # False where either is no number
-                added[i], named[i] = share[i], ROOT_DATA
+            pairs = zip(step, self._update(i), strict=True)
+            if self._loss([(1 - share[i]) * kept + share[i] * own for kept, own in pairs]) < needed:
+                added[i], named[i] = share[i], ROOT_DATA  # not where either loss is no number
         return Informed((1 - added.sum()) * q + added, named)
 
-    def _loss(self, weights: FloatArray) -> float:
-        """Return the root loss after a step with these weights; arrays not in floats stay."""
-        after = [array.copy() for array in self.start]
-        for i in np.flatnonzero(weights).tolist():
-            for array, begun, trained in zip(after, self.start, self.models[i], strict=True):
-                if is_floating(array):
-                    step = self.server_learning_rate * weights[i] * difference(begun, trained)
-                    array -= step.astype(array.dtype)
-        return self.root_loss(after)
+    def _update(self, i: int) -> NDArrays:
+        """Return one client's update: the arrays of the model that hold floats."""
+        pairs = zip(self.start, self.models[i], strict=True)
+        return [difference(begun, trained) for begun, trained in pairs if is_floating(begun)]
+
+    def _step(self, weights: FloatArray) -> NDArrays:
+        """Return the weighted sum of the updates."""
+        counting = np.flatnonzero(weights).tolist()
+        step = [weights[counting[0]] * array for array in self._update(counting[0])]
+        for i in counting[1:]:
+            step = [kept + weights[i] * own for kept, own in zip(step, self._update(i), strict=True)]
+        return step
+
+    def _loss(self, step: NDArrays) -> float:
+        """Return the root loss after a step; arrays not in floats stay."""
+        steps = iter(step)
+        return self.root_loss(
+            [
+                np.asarray(array - self.server_learning_rate * next(steps), dtype=array.dtype)
+                if is_floating(array)
+                else array.copy()
+                for array in self.start
+            ]
+        )

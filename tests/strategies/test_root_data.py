@@ -64,6 +64,27 @@ def test_who_lowers_the_loss_comes_back_and_attackers_do_not() -> None:
     assert found.weights.sum() == pytest.approx(1)
 
 
+def test_models_are_judged_whole_scalars_and_whole_numbers_included() -> None:
+    rows = with_minority_and_backdoor()
+    seen: list[NDArrays] = []
+
+    def loss(model: NDArrays) -> float:
+        seen.append(model)
+        return likes_axis_0(model) + float(model[1])
+
+    start = [START[0].astype(np.float32), np.float16(2.0).reshape(()), np.arange(3)]
+    models = [
+        [(start[0] - row).astype(np.float32), np.float16(1.0).reshape(()), start[2]] for row in rows
+    ]
+    found = Amnesty(SPLITTING, loss, start, models, 0.5).weigh(gramian(rows))
+    assert len(seen) == 1 + (SPLITTING(gramian(rows)) < 0.5 / 20).sum()
+    for model in seen:
+        assert [array.dtype for array in model] == [array.dtype for array in start]
+        assert float(model[1]) == pytest.approx(1.5), "half a step of the update that all share"
+        np.testing.assert_array_equal(model[2], start[2])
+    assert found.weights.sum() == pytest.approx(1)
+
+
 @pytest.mark.parametrize("loss", [lambda _: 1.0, lambda _: math.nan, lambda _: math.inf])
 def test_a_loss_that_says_nothing_brings_nobody_back(loss: Loss) -> None:
     rows = with_minority_and_backdoor()
