@@ -16,7 +16,7 @@ from pawbrofl_app.settings.command_line import at_least
 from .grid.cell_folder import CellFolder, folders_of
 from .grid.study import RESULTS, InvalidStudy, Study, names, preset
 from .grid.study_run import report_study, run_study
-from .pages.page import DOCS, StudyOptions, make, stale_parts
+from .pages.page import DOCS, RECORDED, StudyOptions, make, stale_parts
 from .pages.page_registry import PAGES, page_named, quick_pages
 
 
@@ -55,7 +55,12 @@ def _parser() -> argparse.ArgumentParser:
     flat.set_defaults(run=_preset)
     page = commands.add_parser("page", help="write or check the documentation's generated pages")
     page.add_argument("name", nargs="?", choices=list(PAGES), metavar="NAME", help="which one")
-    page.add_argument("--out", type=Path, default=DOCS, metavar="DIR", help="default: docs/")
+    page.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="of document, CSV files and figures; default: docs/, and experiments/recorded/",
+    )
     how = page.add_mutually_exclusive_group()
     how.add_argument("--list", action="store_true", help="the pages there are")
     how.add_argument(
@@ -126,13 +131,14 @@ def _preset(options: argparse.Namespace) -> int:
 
 
 def _page(options: argparse.Namespace) -> int:
+    docs, recorded = (options.out, options.out) if options.out else (DOCS, RECORDED)
     if options.list:
         for name, entry in PAGES.items():
             print(f"{name:18} {entry.makes}")
         return 0
     if options.check:
         stale = {
-            name: stale_parts(page_named(name), options.out)
+            name: stale_parts(page_named(name), docs, recorded)
             for name in ([options.name] if options.name else quick_pages())
         }
         for name, parts in stale.items():
@@ -143,14 +149,14 @@ def _page(options: argparse.Namespace) -> int:
         raise InvalidStudy(f"page must be one of {', '.join(PAGES)}")
     page = page_named(options.name)
     if options.print:
-        print("\n\n".join(page.parts(options.out).values()))
+        print("\n\n".join(page.parts(recorded).values()))
         return 0
     run = (
         None
         if options.recorded
         else StudyOptions(options.results, options.seeds, options.jobs, options.minutes)
     )
-    return make(page, options.out, run)
+    return make(page, docs, recorded, run)
 
 
 if __name__ == "__main__":

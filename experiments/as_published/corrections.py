@@ -65,6 +65,6 @@ def _name(row: pd.Series, published: pd.Series, varied: Sequence[str]) -> str:
 
 PAGE = Page(
     "as_published.md",
-    lambda docs: {"corrections": corrections_table(pd.read_csv(docs / CSV))},
+    lambda recorded: {"corrections": corrections_table(pd.read_csv(recorded / CSV))},
     studies={"corrections": CSV},
 )

@@ -37,20 +37,20 @@ DECIDES_NOTHING = 50.0
 CURVE = ["attack", "aggregator", "method", "measure"]
 
 
-def record(runs: Runs, docs: Path) -> None:
+def record(runs: Runs, recorded: Path) -> None:
     """Write every point, published and ours."""
     rounds = with_vanilla_everywhere(rounds_of(runs[STUDY]))
-    beside_published(rounds, published_curves()).round(2).to_csv(docs / POINTS, index=False)
+    beside_published(rounds, published_curves()).round(2).to_csv(recorded / POINTS, index=False)
 
 
-def recorded_points(docs: Path) -> pd.DataFrame:
+def recorded_points(recorded: Path) -> pd.DataFrame:
     """Return the points as `record` wrote them."""
-    return pd.read_csv(docs / POINTS).astype({"explained": "boolean"})
+    return pd.read_csv(recorded / POINTS).astype({"explained": "boolean"})
 
 
-def parts(docs: Path) -> dict[str, str]:
+def parts(recorded: Path) -> dict[str, str]:
     """Return the tables of points and of their agreement."""
-    points = recorded_points(docs)
+    points = recorded_points(recorded)
     return {"points": points_table(points), "agreement": agreement_table(points)}
 
 
@@ -217,5 +217,5 @@ PAGE = Page(
     parts,
     studies={STUDY: "as_published_runs.csv"},
     record=record,
-    figures=lambda docs: {"as_published.png": draw(recorded_points(docs))},
+    figures=lambda recorded: {"as_published.png": draw(recorded_points(recorded))},
 )

@@ -3,8 +3,8 @@
     python -m experiments.benchmarks.many_clients [--engine ray] [--network cnn] [--rounds 20]
 
 Prints a table and draws the resident memory of the server's process and of the largest actor after each
-round into docs/figures/memory_of_1000_clients.png. By default the paper's network; one epoch over the
-one or two images that a client has, the default attack and aggregator.
+round into experiments/recorded/figures/memory_of_1000_clients.png. By default the paper's network; one
+epoch over the one or two images that a client has, the default attack and aggregator.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ import psutil
 from matplotlib.figure import Figure
 
 from experiments.grid.markdown import markdown_table
-from experiments.pages.page import DOCS
+from experiments.pages.page import FIGURES, RECORDED
 from pawbrofl_app.engines.machine import ACTOR_NAME
 from pawbrofl_app.records.layout import SECONDS
 from pawbrofl_app.records.run_folder import RunFolder
 from pawbrofl_app.tasks.networks import NETWORKS
 
-FIGURE = DOCS / "figures" / "memory_of_1000_clients.png"
+FIGURE = RECORDED / FIGURES / "memory_of_1000_clients.png"
 SERVER_PROCESSES = {"ray": "flwr-simulation", "in-process": "pawbrofl_app.command"}
 
 

@@ -1,6 +1,6 @@
 """Draw how the error of each weighting grows with the true fraction of malicious clients, 0 to 0.5.
 
-    python -m experiments.estimators.breakdown --out docs/figures/breakdown.png
+    python -m experiments.estimators.breakdown --out experiments/recorded/figures/breakdown.png
 
 Each is told a fraction of 0.3, or the true one where that is larger (up to 0.49). The error, in units
 of the sampling noise, is the mean over kinds of honest clients and attacks; a thin line is the worst.
@@ -77,7 +77,7 @@ def main() -> None:
     """Write the figure and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("docs/figures/breakdown.png"))
+    parser.add_argument("--out", type=Path, default=Path("experiments/recorded/figures/breakdown.png"))
     options = parser.parse_args()
     errors = errors_by_fraction(options.seeds)
     options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -42,6 +42,6 @@ def _mean_and_spread(values: pd.Series) -> str:
 
 PAGE = Page(
     "performance_reports.md",
-    lambda docs: {"false reports": report_table(pd.read_csv(docs / CSV))},
+    lambda recorded: {"false reports": report_table(pd.read_csv(recorded / CSV))},
     studies={"false-reports": CSV},
 )

@@ -28,15 +28,15 @@ SAME = 0.01
 VERDICTS = ("better off", "worse off", "the same", "not decided")
 
 
-def record(runs: Runs, docs: Path) -> None:
+def record(runs: Runs, recorded: Path) -> None:
     """Write whom the weightings dropped: the share of each run, and what these clients are like."""
     finished = [folder for folder in runs["heterogeneity"] if folder.finished]
-    cells = pd.read_csv(docs / CELLS)
+    cells = pd.read_csv(recorded / CELLS)
     cells["dropped"] = [round(dropped_share(folder), 4) for folder in finished]
-    cells.to_csv(docs / CELLS, index=False)
+    cells.to_csv(recorded / CELLS, index=False)
     by = ("partition", "dirichlet-alpha", "attack", "pre-aggregation", "aggregator")
     plain = [folder for folder in finished if not folder.cell.config.tilt.performance_aware]
-    dropped_and_kept(plain, by).round(4).to_csv(docs / DROPPED, index=False)
+    dropped_and_kept(plain, by).round(4).to_csv(recorded / DROPPED, index=False)
 
 
 def tables(cells: pd.DataFrame, bounds: pd.DataFrame, dropped: pd.DataFrame) -> dict[str, str]:
@@ -224,8 +224,8 @@ def _with_interval(values: pd.Series) -> str:
 
 PAGE = Page(
     "heterogeneity.md",
-    lambda docs: tables(*(pd.read_csv(docs / name) for name in (CELLS, BOUNDS, DROPPED))),
+    lambda recorded: tables(*(pd.read_csv(recorded / name) for name in (CELLS, BOUNDS, DROPPED))),
     studies={"heterogeneity": CELLS, "max-tilt": BOUNDS},
     record=record,
-    figures=lambda docs: {"figures/tilt_and_fairness.png": draw(named(pd.read_csv(docs / CELLS)))},
+    figures=lambda recorded: {"tilt_and_fairness.png": draw(named(pd.read_csv(recorded / CELLS)))},
 )

@@ -38,9 +38,9 @@ def _order(column: pd.Series) -> pd.Series:
 
 PAGE = Page(
     "minorities.md",
-    lambda docs: {
-        "minorities": minority_table(pd.read_csv(docs / CSV)),
-        "bounded-shares": bounded_shares_table(pd.read_csv(docs / BOUNDED_SHARES)),
+    lambda recorded: {
+        "minorities": minority_table(pd.read_csv(recorded / CSV)),
+        "bounded-shares": bounded_shares_table(pd.read_csv(recorded / BOUNDED_SHARES)),
     },
     studies={"minorities": CSV, "bounded-shares": BOUNDED_SHARES},
 )

@@ -15,6 +15,9 @@ from ..grid.study import Study
 from ..grid.study_run import FAILED, run_study
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+RECORDED = Path(__file__).resolve().parents[1] / "recorded"
+"""What was measured: CSV files, a row a run or what the page says of it, and the figures of them."""
+FIGURES = "figures"
 Runs = Mapping[str, list[CellFolder]]
 """The records of each study's runs, by its name."""
 
@@ -28,13 +31,13 @@ class Page:
     document : str
         The file of ``docs/`` that holds the parts.
     parts : callable
-        Maps the folder of the documentation, with its CSV files, to each part's content by its name.
+        Maps the folder of the CSV files to each part's content by its name.
     studies : mapping of str to str
         The studies that the page is about, each with the CSV file for its runs, one row each.
     record : callable, optional
-        Writes what else is to be recorded of these runs: given their folders and the documentation's.
+        Writes what else is to be recorded of these runs: given their folders and that of the CSV files.
     figures : callable, optional
-        Maps the folder of the documentation to the figures that belong into it, by file name.
+        Maps the folder of the CSV files to the figures that are drawn of them, by file name.
     compact : mapping of str to callable
         By CSV file, what makes the rows to record of those of the study's cells.
     measured : bool
@@ -60,13 +63,16 @@ class StudyOptions:
     minutes: float = math.inf
 
 
-def make(page: Page, out: Path, run: StudyOptions | None) -> int:
-    """Write a page's parts, where its document is in a folder, and its CSV files and figures beside it.
+def make(page: Page, docs: Path, recorded: Path, run: StudyOptions | None) -> int:
+    """Write a page's parts into its document, where that is there, and its CSV files and figures.
 
     Parameters
     ----------
     page : Page
-    out : Path
+    docs : Path
+        The documents' folder.
+    recorded : Path
+        That of CSV files, and of figures in its `FIGURES`.
     run : StudyOptions, optional
         Runs what is not finished of the page's studies first. None: what is recorded stands.
 
@@ -75,23 +81,22 @@ def make(page: Page, out: Path, run: StudyOptions | None) -> int:
     int
         0 if every run finished, else the status of the study that did not.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    status = _record(page, out, run) if run and page.studies else 0
+    (recorded / FIGURES).mkdir(parents=True, exist_ok=True)
+    status = _record(page, recorded, run) if run and page.studies else 0
     if status > FAILED:
         return status
-    for name, figure in (page.figures(out) if page.figures else {}).items():
-        (out / name).parent.mkdir(exist_ok=True)
-        figure.savefig(out / name)
-    document = out / page.document
+    for name, figure in (page.figures(recorded) if page.figures else {}).items():
+        figure.savefig(recorded / FIGURES / name)
+    document = docs / page.document
     if document.is_file():
         text = document.read_text()
-        for part, content in page.parts(out).items():
+        for part, content in page.parts(recorded).items():
             text = with_part(text, part, content)
         document.write_text(text)
     return status
 
 
-def _record(page: Page, out: Path, run: StudyOptions) -> int:
+def _record(page: Page, recorded: Path, run: StudyOptions) -> int:
     worst, runs = 0, {}
     for name, csv in page.studies.items():
         study = Study.load(name, run.seeds)
@@ -101,17 +106,18 @@ def _record(page: Page, out: Path, run: StudyOptions) -> int:
             return worst or FAILED
         rows = pd.read_csv(cells)
         rows = page.compact[csv](rows) if csv in page.compact else rows.round(4)
-        rows.to_csv(out / csv, index=False)
+        rows.to_csv(recorded / csv, index=False)
         runs[name] = folders_of(study, run.results)
     if page.record:
-        page.record(runs, out)
+        page.record(runs, recorded)
     return worst
 
 
-def stale_parts(page: Page, docs: Path = DOCS) -> list[str]:
+def stale_parts(page: Page, docs: Path = DOCS, recorded: Path = RECORDED) -> list[str]:
     """Return the names of a page's parts that are not what code and recorded results give."""
     text = (docs / page.document).read_text()
-    return [part for part, content in page.parts(docs).items() if with_part(text, part, content) != text]
+    parts = page.parts(recorded)
+    return [part for part, content in parts.items() if with_part(text, part, content) != text]
 
 
 def with_part(page: str, part: str, content: str) -> str:

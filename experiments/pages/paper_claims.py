@@ -14,20 +14,20 @@ from ..grid.results import rounds_of
 from ..grid.study import Study
 from ..grid.study_figures import draw_study_figures
 from ..grid.table import as_markdown, over_seeds
-from .page import Page, Runs
+from .page import FIGURES, Page, Runs
 
 STUDY = "paper-claims"
 CELLS, VERDICTS = "paper_claims.csv", "paper_claims_verdicts.csv"
 
 
-def record(runs: Runs, docs: Path) -> None:
+def record(runs: Runs, recorded: Path) -> None:
     """Write the verdicts, and the curves of each data set in the paper's layout."""
     rounds = rounds_of(runs[STUDY])
-    verdicts(findings(rounds)).to_csv(docs / VERDICTS, index=False)
+    verdicts(findings(rounds)).to_csv(recorded / VERDICTS, index=False)
     for figure in draw_study_figures(rounds, runs[STUDY][0].path.parent / "figures"):
         if figure.stem.endswith("curves"):
             data_set = figure.stem.removesuffix("-curves").replace("-", "_")
-            shutil.copy(figure, docs / f"paper_claims_{data_set}.png")
+            shutil.copy(figure, recorded / FIGURES / f"paper_claims_{data_set}.png")
 
 
 def verdicts(found: Sequence[Finding]) -> pd.DataFrame:
@@ -45,11 +45,11 @@ def verdicts(found: Sequence[Finding]) -> pd.DataFrame:
     )
 
 
-def parts(docs: Path) -> dict[str, str]:
+def parts(recorded: Path) -> dict[str, str]:
     """Return the table of verdicts and that of the last rounds."""
-    last_round = over_seeds(pd.read_csv(docs / CELLS), Study.load(STUDY).varied)
+    last_round = over_seeds(pd.read_csv(recorded / CELLS), Study.load(STUDY).varied)
     return {
-        "verdicts": markdown_table(pd.read_csv(docs / VERDICTS, dtype=str)),
+        "verdicts": markdown_table(pd.read_csv(recorded / VERDICTS, dtype=str)),
         "last round": as_markdown(last_round),
     }
 

@@ -156,9 +156,9 @@ def _with_interval(values: pd.Series[float], digits: int) -> str:
     return shown if np.isnan(low) else f"{shown} ± {(high - low) / 2:.{digits}f}"
 
 
-def _parts(docs: Path) -> dict[str, str]:
-    runs = pd.read_csv(docs / CSV)
-    chance = pd.read_csv(docs / FALSE_BRANCHES_CSV)
+def _parts(recorded: Path) -> dict[str, str]:
+    runs = pd.read_csv(recorded / CSV)
+    chance = pd.read_csv(recorded / FALSE_BRANCHES_CSV)
     seeds = f"{runs['seed'].nunique()} seeds, {len(runs)} runs."
     return {
         "aims": aims_table(runs),

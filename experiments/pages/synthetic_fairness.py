@@ -1,6 +1,6 @@
 """q-FFL against federated averaging on Synthetic(1, 1), as its authors published it.
 
-    python -m experiments.pages.synthetic_fairness --csv docs/synthetic_fairness.csv
+    python -m experiments.pages.synthetic_fairness --csv experiments/recorded/synthetic_fairness.csv
 
 Li, Sanjabi, Beirami, Smith, "Fair resource allocation in federated learning" (ICLR 2020): 100
 devices, 60 features, 10 classes, logistic regression, 10 devices a round drawn by their share of the
@@ -204,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             pd.DataFrame(rows).round(3).to_csv(options.csv, index=False)
 
 
-PAGE = Page("fairness.md", lambda docs: {"synthetic": fairness_table(pd.read_csv(docs / CSV))})
+PAGE = Page("fairness.md", lambda recorded: {"synthetic": fairness_table(pd.read_csv(recorded / CSV))})
 
 if __name__ == "__main__":
     main()

@@ -88,7 +88,7 @@ def _precision_and_recall(row: pd.Series) -> str:
 
 PAGE = Page(
     "attacks.md",
-    lambda docs: {"detection": detection(pd.read_csv(docs / CSV))},
+    lambda recorded: {"detection": detection(pd.read_csv(recorded / CSV))},
     studies={"threat-matrix": CSV},
-    figures=lambda docs: {"threat_matrix.png": draw(pd.read_csv(docs / CSV))},
+    figures=lambda recorded: {"threat_matrix.png": draw(pd.read_csv(recorded / CSV))},
 )
