@@ -24,6 +24,11 @@ from pawbrofl_app.tasks.convolutional_networks import ConvolutionalNetwork
 pytestmark = pytest.mark.slow
 
 SMALL = "num-rounds=2 local-epochs=1 num-clients=8 malicious-fraction=0.25 epsilon=0.25"
+EVERYTHING = (
+    f"{SMALL} fraction-fit=0.75 fraction-evaluate=0.5 aggregator='filtering' "
+    "attack='alie+additive-noise(strength=0.5)+colluding-report' "
+    "personalization='ditto(lambda=0.5)' figures=false"
+)
 
 
 def run(results: Path, settings: str, *options: str) -> str:
@@ -54,17 +59,6 @@ def records_of(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 def check_same(folder: Path, other: Path) -> None:
     for ours, theirs in zip(records_of(folder), records_of(other), strict=True):
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
-
-
-def check_same_on_both_engines(folder: Path, settings: str) -> None:
-    """Run with evaluation at clients on Ray, where node ids are drawn anew, and in process."""
-    settings = f"{settings} figures=false fraction-evaluate=0.5"
-    run(folder / "ray", settings)
-    run_in_process(folder / "in-process", settings)
-    check_same(folder / "ray", folder / "in-process")
-    ray, in_process = (RunFolder(folder / name).evaluations for name in ("ray", "in-process"))
-    pd.testing.assert_frame_equal(ray, in_process, check_exact=True)
-    assert not (folder / "in-process" / "figures").exists()
 
 
 def test_a_run_leaves_all_its_records(first_run: tuple[Path, str]) -> None:
@@ -105,14 +99,6 @@ def test_the_log_names_the_folder_and_the_outcome(first_run: tuple[Path, str]) -
     assert "judged malicious" in log
 
 
-def test_the_same_seed_gives_the_same_records_with_one_actor_or_two(
-    first_run: tuple[Path, str], tmp_path: Path
-) -> None:
-    one_actor = tmp_path / "again"
-    run(one_actor, SMALL, "--client-resources-num-cpus", "2")
-    check_same(first_run[0], one_actor)
-
-
 def test_two_nodes_of_a_ray_cluster_give_the_same_records(
     first_run: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,21 +119,31 @@ def test_the_in_process_engine_gives_the_same_records(
     check_same(first_run[0], tmp_path / "run")
 
 
-def test_colluding_clients_do_the_same_on_both_engines(tmp_path: Path) -> None:
-    attack = "alie+additive-noise(strength=0.5)+colluding-report"
-    check_same_on_both_engines(tmp_path, f"{SMALL} attack='{attack}'")
+@pytest.fixture(scope="module")
+def one_actor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run under Ray of much that needs other clients, or something from round to round.
+
+    Colluding attackers, whom and how many a round draws, personal models, evaluation at clients.
+    """
+    folder = tmp_path_factory.mktemp("one") / "run"
+    run(folder, EVERYTHING, "--client-resources-num-cpus", str(Machine.this().processors))
+    return folder
 
 
-def test_sampling_some_of_the_clients_repeats(tmp_path: Path) -> None:
-    check_same_on_both_engines(tmp_path, f"{SMALL} fraction-fit=0.5 aggregator='filtering'")
-    _, clients = records_of(tmp_path / "ray")
+def test_one_actor_gives_the_same_records_as_none(one_actor: Path, tmp_path: Path) -> None:
+    run_in_process(tmp_path / "run", EVERYTHING)
+    check_same(one_actor, tmp_path / "run")
+    ray, in_process = RunFolder(one_actor), RunFolder(tmp_path / "run")
+    pd.testing.assert_frame_equal(ray.evaluations, in_process.evaluations, check_exact=True)
+    assert ray.summary.personal.known
+    assert ray.summary.personal == in_process.summary.personal
+    assert not (tmp_path / "run" / "figures").exists()
+
+
+def test_rounds_draw_different_clients(one_actor: Path) -> None:
+    _, clients = records_of(one_actor)
     taking_part = clients.groupby("round")["client"].apply(set)
-    assert [len(each) for each in taking_part] == [4, 4]
+    assert [len(each) for each in taking_part] == [6, 6]
     assert taking_part[1] != taking_part[2]
-
-
-def test_personal_models_are_the_same_on_both_engines(tmp_path: Path) -> None:
-    check_same_on_both_engines(tmp_path, f"{SMALL} personalization='ditto(lambda=0.5)'")
-    personal = RunFolder(tmp_path / "ray").summary.personal
-    assert personal.known
-    assert personal == RunFolder(tmp_path / "in-process").summary.personal
+    together = clients[clients["truly_malicious"]].groupby("round").size()
+    assert together.max() == 2, "attackers that collude"
