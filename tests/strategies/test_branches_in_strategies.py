@@ -1,4 +1,7 @@
-"""Branches in both Flower strategies: who is sent what, and that no branch reaches another model."""
+"""Branches in both Flower strategies: who is sent what, and that no branch reaches another model.
+
+Both give the same bits (a test says so): what is about rounds alone is played through one of them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import pytest
 from strategies import Momentum
 from strategies.branches import Branching
 
-from .one_round import BOTH_APIS, AggregateFit, Reply
+from .one_round import BOTH_APIS, AggregateFit, AggregateTrain, Reply
 from .quadratic_clients import (
     ATTACKERS,
     CLIENTS,
@@ -110,29 +113,29 @@ def test_both_apis_give_the_same_bits() -> None:
         assert_same_bits(model, second.way.branch_models()[number])
 
 
-def test_where_clients_are_alike_no_branch_opens(api: Any) -> None:
-    assert Federation(api(branches=2), optima()).run(*range(1, 15)).home() == {}
+def test_where_clients_are_alike_no_branch_opens() -> None:
+    assert Federation(AggregateTrain(branches=2), optima()).run(*range(1, 15)).home() == {}
 
 
-def test_no_more_branches_than_allowed(api: Any) -> None:
+def test_no_more_branches_than_allowed() -> None:
     groups = [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
-    played = Federation(api(branches=2), optima(*groups)).run(*range(1, 13))
+    played = Federation(AggregateFit(branches=2), optima(*groups)).run(*range(1, 13))
     assert set(played.home().values()) <= {1, 2}
     assert len(played.way.branch_models()) <= 2
 
 
-def test_whoever_finds_no_branch_is_still_named_once_another_has_one(api: Any, log: list[str]) -> None:
+def test_whoever_finds_no_branch_is_still_named_once_another_has_one(log: list[str]) -> None:
     groups = [[0, 1, 2], [3, 4, 5]]
-    played = Federation(api(branches=1), optima(*groups)).run(*range(1, 10))
+    played = Federation(AggregateTrain(branches=1), optima(*groups)).run(*range(1, 10))
     assert played.home() == dict.fromkeys(groups[0], 1)
     (warning,) = (line for line in log if "left out again and again" in line)
     assert "left out again and again: 3, 4, 5 since round 1; median gap" in warning
 
 
-def test_a_branch_whose_members_left_goes_to_who_is_left_out_next(api: Any, log: list[str]) -> None:
+def test_a_branch_whose_members_left_goes_to_who_is_left_out_next(log: list[str]) -> None:
     others = [client for client in CLIENTS if client not in MINORITY]
     branching = Branching(1, visit_every=0, deserted_after=3)
-    played = Federation(api(branches=branching), optima(MINORITY, ATTACKERS)).run(1, 2)
+    played = Federation(AggregateFit(branches=branching), optima(MINORITY, ATTACKERS)).run(1, 2)
     assert played.home() == dict.fromkeys(MINORITY, 1)
     played.run(3, 4, 5, clients=others)
     assert played.home() == dict.fromkeys(MINORITY, 1)
@@ -144,7 +147,7 @@ def test_a_branch_whose_members_left_goes_to_who_is_left_out_next(api: Any, log:
     assert_same_bits(played.received[MINORITY[0]], played.received[19])
 
 
-@pytest.mark.parametrize("optimizer", [None, Momentum(0.5)])
+@pytest.mark.parametrize(("api", "optimizer"), [(AggregateFit, None), (AggregateTrain, Momentum(0.5))])
 def test_whatever_members_and_visitors_send_and_report_no_other_model_differs(
     api: Any, optimizer: Any
 ) -> None:
@@ -167,12 +170,10 @@ def test_whatever_members_and_visitors_send_and_report_no_other_model_differs(
     assert np.abs(flat(attacked) - flat(theirs)).max() > 1
 
 
-def test_attackers_split_off_leave_the_main_model_as_if_they_had_stayed_without_weight(
-    api: Any,
-) -> None:
+def test_attackers_split_off_leave_the_main_model_as_if_they_had_stayed_without_weight() -> None:
     wanted = optima(ATTACKERS)
-    split = Federation(api(branches=Branching(2, visit_every=0), performance=None), wanted)
-    kept = Federation(api(branches=Branching(2, patience=99), performance=None), wanted)
+    split = Federation(AggregateTrain(branches=Branching(2, visit_every=0), performance=None), wanted)
+    kept = Federation(AggregateTrain(branches=Branching(2, patience=99), performance=None), wanted)
     split.run(*range(1, 7))
     kept.run(*range(1, 7))
     assert split.home() == dict.fromkeys(ATTACKERS, 1)
@@ -252,8 +253,8 @@ def test_a_model_of_another_form_begins_without_branches(minority: Served) -> No
     assert played.home() == {}
 
 
-def test_the_log_says_who_was_given_a_branch_and_who_came_back(log: list[str], api: Any) -> None:
-    played = Federation(api(branches=2), optima(MINORITY)).run(1, 2, 3, 4)
+def test_the_log_says_who_was_given_a_branch_and_who_came_back(log: list[str]) -> None:
+    played = Federation(AggregateFit(branches=2), optima(MINORITY)).run(1, 2, 3, 4)
     (line,) = [line for line in log if "given a model of their own" in line]
     assert "clients 0, 1, 2, 3 are given a model of their own, branch 1" in line
     assert "left out of the main model since round 1" in line
@@ -266,7 +267,9 @@ def test_the_log_says_who_was_given_a_branch_and_who_came_back(log: list[str], a
     assert played.rounds[-1].branches.closed == (1,)
 
 
-@pytest.mark.parametrize("key", ["loss_before", "loss-before"])
+@pytest.mark.parametrize(
+    ("api", "key"), [(AggregateFit, "loss_before"), (AggregateTrain, "loss-before")]
+)
 def test_members_leave_a_branch_that_serves_them_badly_by_the_losses_that_they_report(
     api: Any, key: str
 ) -> None:
