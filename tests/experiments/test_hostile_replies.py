@@ -57,6 +57,7 @@ def test_there_are_at_least_30_kinds_and_none_twice() -> None:
     assert len({kind.name for kind in KINDS}) == len(KINDS) >= 30
 
 
+@pytest.mark.slow
 def test_flowers_strategies_fail_on_many_of_them() -> None:
     """The kinds are hostile indeed: what the round survives here is no matter of course."""
     for strategy in (FedAvg, Krum):
@@ -65,6 +66,7 @@ def test_flowers_strategies_fail_on_many_of_them() -> None:
         assert "not finite" in results
 
 
+@pytest.mark.slow
 def test_the_documents_table_is_that_of_the_command() -> None:
     _, _, *rows = documented()
     now = [line for line in hostile_replies.table().splitlines()[2:] if line.startswith("|")]

@@ -25,6 +25,7 @@ def test_every_page_has_a_document_and_files_for_its_studies(name: str) -> None:
     assert [csv for csv in page.studies.values() if not (RECORDED / csv).is_file()] == []
 
 
+@pytest.mark.slow
 def test_what_is_not_current_is_named_and_made_anew(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
