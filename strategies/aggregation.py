@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import FloatArray
+from .arrays import FloatArray, NDArrays
 from .checks import require
 from .epsilon import Epsilon
 from .gramian import Gramian, gramian_of, single_precision_gramian, weighted_sum
@@ -31,9 +31,12 @@ from .weightings.parts.outliers import num_far_apart
 TOLERANCE = 1e-6
 """How far robust weights may be from the sum one."""
 
+Form = TypeVar("Form", NDArray[Any], NDArrays)
+"""A matrix's updates have an array as their mean, lists of arrays a list."""
+
 
 @dataclass(frozen=True)
-class Aggregation:
+class Aggregation(Generic[Form]):
     """What came out of one aggregation of m updates.
 
     Attributes
@@ -50,20 +53,36 @@ class Aggregation:
         How many updates count though they are far from most others; with blocks, not looked for.
     """
 
-    mean: Any
+    mean: Form
     robust_weights: FloatArray
     weights: FloatArray
     brought_back_by: NDArray[np.str_]
     num_far_apart: int = 0
 
 
+@overload
 def aggregate(
-    updates: Updates,
+    updates: NDArray[Any],
     weighting: Weighting,
     loss_gaps: Sequence[float] | FloatArray | None = None,
     performance: Tilt | None = None,
     block_size: int | None = None,
-) -> Aggregation:
+) -> Aggregation[NDArray[Any]]: ...
+@overload
+def aggregate(
+    updates: Sequence[Sequence[NDArray[Any]]] | ClientUpdates,
+    weighting: Weighting,
+    loss_gaps: Sequence[float] | FloatArray | None = None,
+    performance: Tilt | None = None,
+    block_size: int | None = None,
+) -> Aggregation[NDArrays]: ...
+def aggregate(
+    updates: Updates | ClientUpdates,
+    weighting: Weighting,
+    loss_gaps: Sequence[float] | FloatArray | None = None,
+    performance: Tilt | None = None,
+    block_size: int | None = None,
+) -> Aggregation[Any]:
     """Aggregate client updates robustly and, if asked, with an eye to how each client is served.
 
     Parameters
@@ -91,7 +110,7 @@ def aggregate(
         For updates of differing shapes, a wrong number of gaps, a block size below 1, where no update
         is finite, or where the weighting returns anything but weights.
     """
-    rows = ClientUpdates(updates)
+    rows = updates if isinstance(updates, ClientUpdates) else ClientUpdates(updates)
     m = rows.num_clients
     gaps = None if loss_gaps is None else np.asarray(loss_gaps, dtype=np.float64)
     if gaps is not None and gaps.shape != (m,):
@@ -105,7 +124,7 @@ def aggregate(
         raise ValueError("updates must hold at least one client's finite update, got none")
     rows, usable = rows.select(usable), order[usable]
     precision = np.float64 if single is None else np.float32
-    mean = np.zeros(rows.num_coordinates)
+    mean = np.zeros(rows.num_coordinates, rows.dtype)
     if isinstance(weighting, InformedWeighting):
         weighting = weighting.among(usable)
     robust_weights, weights, far_apart = np.zeros(m), np.zeros(m), 0
@@ -149,12 +168,20 @@ def norm_matched(gramian: Gramian, q: FloatArray, tilted: FloatArray) -> FloatAr
     return tilted * (gramian.norm_of_sum(q) / length)
 
 
+@overload
 def robust_mean(
-    updates: Updates,
+    updates: NDArray[Any], method: str = RECOMMENDED, epsilon: Epsilon = 0.2, **options: Any
+) -> Aggregation[NDArray[Any]]: ...
+@overload
+def robust_mean(
+    updates: Sequence[Sequence[NDArray[Any]]],
     method: str = RECOMMENDED,
     epsilon: Epsilon = 0.2,
     **options: Any,
-) -> Aggregation:
+) -> Aggregation[NDArrays]: ...
+def robust_mean(
+    updates: Updates, method: str = RECOMMENDED, epsilon: Epsilon = 0.2, **options: Any
+) -> Aggregation[Any]:
     """Return the robust mean of client updates, without any tilt.
 
     Parameters

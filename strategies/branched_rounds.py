@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import NDArrays, difference, is_floating
+from .arrays import NDArrays, is_floating
 from .branch_changes import branch_changes
 from .branch_shares import Share, main_weighting, shares
 from .branch_state import MAIN, BranchState
@@ -246,8 +246,9 @@ class BranchedRounds:
             for k, array in enumerate(main.arrays)
             if is_floating(array) and k not in main.outside_gramian
         ]
-        updates = ClientUpdates(
-            [[difference(main.arrays[k], usable[i].arrays[k]) for k in inside] for i in on_main.tolist()]
+        updates = ClientUpdates.of_models(
+            [main.arrays[k] for k in inside],
+            [[usable[i].arrays[k] for k in inside] for i in on_main.tolist()],
         )
         order = updates.canonical_order()
         weighting = main_weighting(self.weighting, self.epsilon, len(usable), len(on_main))

@@ -198,7 +198,7 @@ class Verdict:
     brought_back_by: str = ""
 
 
-def verdicts(aggregation: Aggregation) -> list[Verdict]:
+def verdicts(aggregation: Aggregation[Any]) -> list[Verdict]:
     """Return the verdict on each update of an aggregation."""
     num_clients = len(aggregation.weights)
     return [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .aggregation import Aggregation
-from .arrays import FloatArray, NDArrays, difference, is_floating
+from .arrays import FloatArray, NDArrays, is_floating
 from .fairness.fair_weighting import FairWeighting
 from .gramian import gramian_of, weighted_sum
 from .server_step import next_model
@@ -62,8 +62,8 @@ def fair_step(
         The step is multiplied with it.
     """
     floating = [k for k, array in enumerate(global_model) if is_floating(array)]
-    rows = ClientUpdates(
-        [[difference(global_model[k], model[k]) for k in floating] for model in client_models]
+    rows = ClientUpdates.of_models(
+        [global_model[k] for k in floating], [[model[k] for k in floating] for model in client_models]
     )
     (whole,) = rows.blocks(None)
     m = rows.num_clients

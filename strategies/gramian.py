@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -137,7 +138,7 @@ def whole_gramian(updates: ClientUpdates) -> FloatArray:
 
 
 def weighted_sum(
-    updates: ClientUpdates, block: Block, weights: FloatArray, out: FloatArray, dtype: DTypeLike
+    updates: ClientUpdates, block: Block, weights: FloatArray, out: NDArray[Any], dtype: DTypeLike
 ) -> None:
     """Write ``sum_i weights_i x_i`` over a block, computed in a dtype, into the flat vector ``out``.
 

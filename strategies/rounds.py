@@ -242,7 +242,8 @@ class RobustRounds(TrainingRounds):
         clients = diagnose(read, verdicts, homes)
         self._tell(server_round, received, clients, changes, protection, stage=stage)
         main = take_steps(self._models, steps, sent, stage)
-        self._models.advance(sent.arrays if main is None else sent.as_received(main))
+        if self.branching is not None:
+            self._models.advance(sent.arrays if main is None else sent.as_received(main))
         return received.finished(main)
 
     def state(self) -> dict[str, NDArray[Any]]:

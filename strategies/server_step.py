@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .aggregation import Aggregation, aggregate
-from .arrays import FloatArray, NDArrays, difference, is_floating
+from .arrays import NDArrays, is_floating
 from .epsilon import max_malicious
 from .server_optimizers import ServerOptimizer, State
 from .tilt import Tilt
+from .updates import ClientUpdates
 from .weightings import Weighting
 from .winsorized_mean import winsorized_mean
 
@@ -41,7 +42,7 @@ class ServerStep:
     """
 
     model: NDArrays
-    aggregation: Aggregation
+    aggregation: Aggregation[NDArrays]
     optimizer_state: State | None
 
 
@@ -81,11 +82,14 @@ def server_step(
     """
     floating = [k for k, array in enumerate(global_model) if is_floating(array)]
     inside = [k for k in floating if k not in not_in_gramian]
-    updates = [[difference(global_model[k], model[k]) for k in inside] for model in client_models]
+    updates = ClientUpdates.of_models(
+        [global_model[k] for k in inside], [[model[k] for k in inside] for model in client_models]
+    )
     aggregation = aggregate(updates, weighting, loss_gaps, performance, block_size)
-    direction = [np.asarray(update, dtype=np.float64) for update in aggregation.mean]
+    direction = aggregation.mean
     if optimizer is not None:
-        direction, optimizer_state = optimizer.direction(direction, optimizer_state)
+        doubles = [np.asarray(update, dtype=np.float64) for update in direction]
+        direction, optimizer_state = optimizer.direction(doubles, optimizer_state)
     moves = dict(zip(inside, direction, strict=True))
     f = max_malicious(epsilon, len(client_models))
     model = next_model(global_model, client_models, aggregation, moves, server_learning_rate, f)
@@ -99,8 +103,8 @@ def server_step(
 def next_model(
     global_model: NDArrays,
     client_models: Sequence[NDArrays],
-    aggregation: Aggregation,
-    moves: Mapping[int, FloatArray],
+    aggregation: Aggregation[Any],
+    moves: Mapping[int, NDArray[Any]],
     server_learning_rate: float,
     num_malicious: int,
 ) -> NDArrays:
@@ -123,7 +127,10 @@ def next_model(
     with np.errstate(over="ignore"):  # the caller checks that the model is finite
         for k, step in moves.items():
             array = global_model[k]
-            moved = np.asarray(array - server_learning_rate * step.reshape(array.shape))
+            wide = np.result_type(array, np.float64)
+            moved = np.empty(array.shape, wide)  # in place: a model may be as large as memory allows
+            np.multiply(step.reshape(array.shape), server_learning_rate, out=moved, dtype=wide)
+            np.subtract(array, moved, out=moved)
             model[k] = moved.astype(array.dtype)
     for k, array in enumerate(global_model):
         if not is_floating(array):
@@ -134,7 +141,7 @@ def next_model(
 
 def _most_agreed_on(
     arrays: Sequence[NDArray[Any]],
-    aggregation: Aggregation,
+    aggregation: Aggregation[Any],
     present: NDArray[Any],
     num_malicious: int,
 ) -> NDArray[Any]:

@@ -1,4 +1,8 @@
-"""Client updates as the aggregation reads them: some thousand coordinates at a time, never copied."""
+"""Client updates as the aggregation reads them: some thousand coordinates at a time, never copied.
+
+A server holds the clients' replies, and their updates, the model sent minus the one that came back,
+would be as large again. So `ClientUpdates.of_models` computes them where they are read, and holds none.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .arrays import FloatArray, is_floating, wide_dtype
+from .arrays import FloatArray, NDArrays, difference, is_floating, wide_dtype
 
 Updates = NDArray[Any] | Sequence[Sequence[NDArray[Any]]]
 
@@ -62,9 +66,29 @@ class ClientUpdates:
         self._shapes = [array.shape for array in clients[0]]
         self._dtypes = [np.result_type(*column) for column in zip(*clients, strict=True)]
         self._rows = [[array.reshape(-1) for array in client] for client in clients]
+        self._start: NDArrays | None = None
         self._ends = np.cumsum([0, *(row.size for row in self._rows[0])])
         if not self.num_coordinates:
             raise ValueError("updates must hold at least one coordinate, got none")
+
+    @classmethod
+    def of_models(cls, start: Sequence[NDArray[Any]], models: Sequence[NDArrays]) -> ClientUpdates:
+        """Return the updates ``start - model``, computed in float32 or wider where they are read.
+
+        Parameters
+        ----------
+        start : sequence of ndarray
+            The model that the clients received, floating point.
+        models : sequence of m sequences of ndarray
+            Theirs, in its shapes.
+        """
+        updates = cls(models)
+        if (shapes := [array.shape for array in start]) != updates._shapes:
+            raise ValueError(f"models must have the start's shapes {shapes}, got {updates._shapes}")
+        updates._start = [array.reshape(-1) for array in start]
+        columns = zip(start, *models, strict=True)
+        updates._dtypes = [wide_dtype(*column) for column in columns]
+        return updates
 
     @property
     def num_clients(self) -> int:
@@ -75,6 +99,11 @@ class ClientUpdates:
     def num_coordinates(self) -> int:
         """Number of coordinates of one update, d."""
         return int(self._ends[-1])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The narrowest dtype that holds every update."""
+        return np.result_type(*self._dtypes)
 
     @property
     def is_single_precision(self) -> bool:
@@ -94,7 +123,8 @@ class ClientUpdates:
         Sums in another order differ in their last digits. Computed in this order, they are the same
         to the last digit however the clients are permuted.
         """
-        starts = [[array[:COMPARED].tobytes() for array in row] for row in self._rows]
+        arrays = range(len(self._shapes))
+        starts = [[self._part(row, k, 0, COMPARED).tobytes() for k in arrays] for row in self._rows]
 
         def compare(i: int, j: int) -> int:
             return (starts[i] > starts[j]) - (starts[i] < starts[j])
@@ -127,31 +157,41 @@ class ClientUpdates:
         for part in _cut(block, COORDINATES_AT_ONCE):
             columns = buffer[:, : len(part)]
             for k, low, high in self._arrays_within(part):
-                start = self._ends[k]
-                into = slice(start + low - part.start, start + high - part.start)
+                first = self._ends[k]
+                into = slice(first + low - part.start, first + high - part.start)
                 for i, row in enumerate(self._rows):
-                    columns[i, into] = row[k][low:high]
+                    columns[i, into] = self._part(row, k, low, high)
             yield part, columns
 
     def finite_clients(self) -> NDArray[np.intp]:
         """Return the clients whose update has a finite float64 norm."""
+        squares = np.zeros(self.num_clients)
         with np.errstate(over="ignore", invalid="ignore"):
-            squares = [sum(_squared_norm(array) for array in row) for row in self._rows]
+            for _, columns in self.read(Block(0, self.num_coordinates), np.float64):
+                squares += np.einsum("ij,ij->i", columns, columns)
         return np.flatnonzero(np.isfinite(squares))
 
     def are_zero(self) -> bool:
         """Return whether no coordinate of any of these updates differs from zero."""
-        return not any(array.any() for row in self._rows for array in row)
+        if not self._rows:
+            return True
+        read = self.read(Block(0, self.num_coordinates), np.float64)
+        return not any(columns.any() for _, columns in read)
 
     def in_their_form(self, flat: FloatArray) -> NDArray[Any] | list[NDArray[Any]]:
         """Return a flat vector in the shapes, dtypes and container of one client's update."""
         arrays = [
-            flat[low:high].astype(dtype).reshape(shape)
+            flat[low:high].astype(dtype, copy=False).reshape(shape)
             for low, high, dtype, shape in zip(
                 self._ends[:-1], self._ends[1:], self._dtypes, self._shapes, strict=True
             )
         ]
         return arrays[0] if self._is_matrix else arrays
+
+    def _part(self, row: NDArrays, k: int, low: int, high: int) -> NDArray[Any]:
+        """Return some coordinates of one array of an update."""
+        part = row[k][low:high]
+        return part if self._start is None else difference(self._start[k][low:high], part)
 
     def _arrays_within(self, part: Block) -> Iterator[tuple[int, int, int]]:
         """Yield which arrays a block touches, and between which of their own coordinates."""
@@ -184,12 +224,3 @@ def _check_alike(clients: Sequence[Sequence[NDArray[Any]]]) -> None:
 def _cut(block: Block, length: int) -> list[Block]:
     lows = range(block.start, block.stop, length)
     return [Block(low, min(low + length, block.stop)) for low in lows]
-
-
-def _squared_norm(array: NDArray[Any]) -> float:
-    wide = array.astype(wide_dtype(array), copy=False)
-    fast = float(np.dot(wide, wide))
-    if np.isfinite(fast):
-        return fast
-    double = array.astype(np.float64)  # float32 squares overflow at 1e19 already
-    return float(np.dot(double, double))

@@ -97,7 +97,7 @@ def measure(config: RunConfig, models: Sequence[Update]) -> dict[str, float]:
 
 
 def _row(
-    aggregations: dict[str, Aggregation], target: np.ndarray[Any, Any], malicious: list[int]
+    aggregations: dict[str, Aggregation[Any]], target: np.ndarray[Any, Any], malicious: list[int]
 ) -> dict[str, float]:
     row = {}
     for name, aggregation in aggregations.items():
