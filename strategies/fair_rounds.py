@@ -78,12 +78,16 @@ class FairRounds(TrainingRounds):
         rate = self.server_learning_rate
         return f"{type(self).__name__}({self.weighting}, server_learning_rate={rate})"
 
-    def send_model(self, tensors: Iterable[bytes], *, num_clients: int) -> None:
+    def send_model(
+        self, tensors: Iterable[bytes], names: Sequence[str] | None = None, *, num_clients: int
+    ) -> None:
         """Remember the serialized global model that clients are sent, and when.
 
         Parameters
         ----------
         tensors : iterable of bytes
+        names : sequence of str, optional
+            What the log calls its arrays.
         num_clients : int
             How many clients there are, whether they are sent it or not; the first number counts.
 
@@ -92,7 +96,7 @@ class FairRounds(TrainingRounds):
         ValueError
             For a model without floating-point arrays.
         """
-        self._sent = SentModel.now(tensors, None, ())
+        self._sent = SentModel.now(tensors, names, ())
         self._num_clients = self._num_clients or num_clients
 
     def finish_round(

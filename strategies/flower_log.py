@@ -9,7 +9,17 @@ from typing import Any
 from .branch_state import MAIN
 from .diagnostics import BranchDiagnostics, RoundDiagnostics
 from .protection import NOT_ENOUGH
-from .repeatedly_left_out import EITHER, Streaks, after_round, in_words, repeatedly_left_out
+from .repeatedly_left_out import (
+    EITHER,
+    RECENT,
+    Recent,
+    Streaks,
+    after_round,
+    in_words,
+    mostly_left_out,
+    recent_after_round,
+    repeatedly_left_out,
+)
 
 FLOWER_LOG = logging.getLogger("flwr")
 
@@ -68,12 +78,14 @@ class RoundLog:
 
     def __init__(self) -> None:
         self._streaks: Streaks = {}
+        self._recent: Recent = {}
         self._warned = set[str]()
 
     def write(self, diagnostics: RoundDiagnostics, stage: str) -> None:
         """Log who was left out and why, how long aggregation took, and who was judged malicious.
 
-        Whoever begins to be left out by the weighting again and again is named once, in a warning.
+        Whoever begins to be left out by the weighting again and again, or in most of the last rounds, is
+        named once, in a warning.
         """
         suspects = [client.client for client in diagnostics.clients if client.judged_malicious]
         protection = diagnostics.protection
@@ -90,13 +102,22 @@ class RoundLog:
         if back := [one for one in diagnostics.clients if one.brought_back_by]:
             told = ", ".join(f"{one.client} ({one.brought_back_by})" for one in back)
             FLOWER_LOG.info("%s: left out by the weighting, but kept: %s", stage, told)
-        before = repeatedly_left_out(self._streaks)
-        self._streaks = after_round(self._streaks, diagnostics.server_round, diagnostics.clients)
-        known = {one.client for one in before}
-        begun = [one for one in repeatedly_left_out(self._streaks) if one.client not in known]
-        for line in in_words(begun):
-            FLOWER_LOG.warning("%s: left out again and again: %s; %s", stage, line, EITHER)
+        self._name_the_repeated(diagnostics, stage)
         log_branches(diagnostics.branches, stage)
+
+    def _name_the_repeated(self, diagnostics: RoundDiagnostics, stage: str) -> None:
+        running_before = {one.client for one in repeatedly_left_out(self._streaks)}
+        mostly_before = mostly_left_out(self._recent)
+        self._streaks = after_round(self._streaks, diagnostics.server_round, diagnostics.clients)
+        self._recent = recent_after_round(self._recent, diagnostics.clients)
+        running = repeatedly_left_out(self._streaks)
+        for line in in_words(one for one in running if one.client not in running_before):
+            FLOWER_LOG.warning("%s: left out again and again: %s; %s", stage, line, EITHER)
+        named = {*mostly_before, *(one.client for one in running)}
+        for client, count in mostly_left_out(self._recent).items():
+            if client not in named:
+                told = "%s: client %s judged malicious in %d of its last %d rounds; %s"
+                FLOWER_LOG.warning(told, stage, client, count, RECENT, EITHER)
 
 
 def log_aggregation(diagnostics: RoundDiagnostics, stage: str, judgement: str = "") -> None:

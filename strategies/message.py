@@ -143,5 +143,6 @@ class FairAveraging(FairRounds, MessageStrategy):
         """Sample nodes for training and remember the global model that they are sent."""
         asked = list(super().configure_train(server_round, arrays, config, grid))
         num_nodes = len(list(grid.get_node_ids()))
-        self.send_model((array.data for array in arrays.values()), num_clients=num_nodes)
+        tensors = (array.data for array in arrays.values())
+        self.send_model(tensors, list(arrays), num_clients=num_nodes)
         return asked

@@ -14,6 +14,10 @@ from typing import Protocol
 ROUNDS_RUNNING = 3
 """In so many rounds running a client must be left out to be named; rounds without it don't count."""
 
+RECENT = 6
+MOST_OF_RECENT = 4
+"""In so many of its last `RECENT` rounds a client must be left out to be named, running or not."""
+
 EITHER = "either an attack or an honest minority, updates alone do not tell which: docs/minorities.md"
 
 
@@ -91,6 +95,26 @@ def after_round(streaks: Streaks, server_round: int, clients: Iterable[Judged]) 
                 others_gap=others_gap,
             )
     return after
+
+
+Recent = Mapping[str, tuple[bool, ...]]
+"""Whether the weighting left them out in the last `RECENT` rounds that they took part in, by client."""
+
+
+def recent_after_round(recent: Recent, clients: Iterable[Judged]) -> dict[str, tuple[bool, ...]]:
+    """Return what was recent, with one more round; replies that could not be used say nothing."""
+    after = dict(recent)
+    for client in clients:
+        if not client.left_out:
+            judged = (*after.get(client.client, ()), client.judged_malicious)
+            after[client.client] = judged[-RECENT:]
+    return after
+
+
+def mostly_left_out(recent: Recent) -> dict[str, int]:
+    """Return in how many of the last `RECENT` rounds who is left out in most of them was."""
+    counts = {client: sum(judged) for client, judged in recent.items() if len(judged) == RECENT}
+    return {client: count for client, count in counts.items() if count >= MOST_OF_RECENT}
 
 
 def repeatedly_left_out(streaks: Streaks) -> list[LeftOut]:

@@ -134,7 +134,7 @@ class TrainingRounds:
         received_at = time.perf_counter()
         read = read_replies(
             replies,
-            self._sent.arrays,
+            self._sent,
             loss_gap_key=self.loss_gap_key,
             client_id_key=self.client_id_key,
             loss_key=self.loss_key,

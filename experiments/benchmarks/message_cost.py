@@ -12,6 +12,7 @@ from flwr.common import Code, FitIns, FitRes, Status, ndarrays_to_parameters, pa
 from flwr.compat.common import recorddict_compat as compat
 
 from strategies.replies.client_replies import EncodedReply, read_replies
+from strategies.replies.sent_model import SentModel
 
 from .idle_clients import initial_arrays
 from .timing import compare
@@ -24,6 +25,7 @@ def message_costs(repeats: int = 30) -> pd.DataFrame:
     reply = FitRes(Status(Code.OK, ""), ndarrays_to_parameters(arrays), 1, {"loss_gap": 0.1})
     record = compat.fitins_to_recorddict(instructions, keep_input=True)
     answer = compat.fitres_to_recorddict(reply, keep_input=True)
+    sent = SentModel.now(instructions.parameters.tensors, None, ())
     encoded = EncodedReply("1", reply.parameters.tensors, {"partition_id": 1}, 1)
     steps: dict[str, Callable[[], object]] = {
         "server: message of the model": lambda: compat.fitins_to_recorddict(
@@ -39,7 +41,7 @@ def message_costs(repeats: int = 30) -> pd.DataFrame:
         "Ray: pickle and unpickle the reply": lambda: _through_pickle(answer),
         "server: read the reply": lambda: compat.recorddict_to_fitres(answer, keep_input=True),
         "server: decode and check it": lambda: read_replies(
-            [encoded], arrays, loss_gap_key="loss_gap", client_id_key="partition_id"
+            [encoded], sent, loss_gap_key="loss_gap", client_id_key="partition_id"
         ),
     }
     seconds = compare(steps, repeats)["seconds"]

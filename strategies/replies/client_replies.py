@@ -17,6 +17,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..arrays import NDArrays
+from .sent_model import SentModel
 from .serialized_arrays import InvalidArray, deserialize_expected
 
 
@@ -84,14 +85,14 @@ class ClientReply:
 
 def read_replies(
     replies: Sequence[EncodedReply],
-    global_model: NDArrays,
+    sent: SentModel,
     *,
     loss_gap_key: str,
     client_id_key: str,
     loss_key: str = "loss_before",
 ) -> list[ClientReply]:
     """Decode and check all replies of a round and put them in an order that arrival has no part in."""
-    models = [_read_arrays(reply, global_model) for reply in replies]
+    models = [_read_arrays(reply, sent) for reply in replies]
     unusable = [bool(left_out) for _, left_out in models]
     read, nodes = [], set[str]()
     for position in _stable_order(replies, unusable, client_id_key, loss_gap_key):
@@ -176,20 +177,20 @@ def _digest(tensors: Sequence[bytes]) -> bytes:
     return content.digest()
 
 
-def _read_arrays(reply: EncodedReply, global_model: NDArrays) -> tuple[NDArrays, str]:
+def _read_arrays(reply: EncodedReply, sent: SentModel) -> tuple[NDArrays, str]:
     if reply.unreadable:
         return [], reply.unreadable
-    if len(reply.tensors) != len(global_model):
-        return [], f"{len(reply.tensors)} arrays instead of {len(global_model)}"
+    if len(reply.tensors) != len(sent.arrays):
+        return [], f"{len(reply.tensors)} arrays instead of {len(sent.arrays)}"
     try:
-        return list(_decoded(reply.tensors, global_model)), ""
+        return list(_decoded(reply.tensors, sent)), ""
     except InvalidArray as problem:
         return [], str(problem)
 
 
-def _decoded(tensors: Sequence[bytes], global_model: NDArrays) -> Iterator[NDArray[Any]]:
-    for k, (tensor, expected) in enumerate(zip(tensors, global_model, strict=True)):
+def _decoded(tensors: Sequence[bytes], sent: SentModel) -> Iterator[NDArray[Any]]:
+    for name, tensor, expected in zip(sent.names, tensors, sent.arrays, strict=True):
         try:
             yield deserialize_expected(tensor, expected)
         except InvalidArray as problem:
-            raise InvalidArray(f"array {k} {problem}") from problem
+            raise InvalidArray(f"array {name} {problem}") from problem

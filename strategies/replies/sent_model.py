@@ -29,12 +29,15 @@ class SentModel:
         Which of them take no part in finding the robust weights, though they are floating point.
     sent_at : float
         When, in the seconds of ``time.perf_counter``.
+    names : list of str
+        What its arrays are called in the log: their names, or positions where they have none.
     """
 
     arrays: NDArrays
     dtypes: list[np.dtype[Any]]
     outside_gramian: frozenset[int]
     sent_at: float
+    names: list[str]
 
     @classmethod
     def now(
@@ -54,7 +57,8 @@ class SentModel:
         arrays = [deserialize_array(tensor) for tensor in sent]
         outside = outside_gramian(arrays, names, not_in_gramian)
         dtypes = [dtype_on_the_wire(tensor) for tensor in sent]
-        return cls(arrays, dtypes, outside, time.perf_counter())
+        called = [str(k) for k in range(len(arrays))] if names is None else list(names)
+        return cls(arrays, dtypes, outside, time.perf_counter(), called)
 
     def has_form_of(self, other: SentModel) -> bool:
         """Return whether both models have arrays of the same shapes, in the same part of the Gramian."""

@@ -77,6 +77,33 @@ def test_words_put_together_who_is_left_out_since_the_same_round() -> None:
 
 
 @pytest.mark.parametrize("api", BOTH_APIS)
+@pytest.mark.parametrize(
+    ("attacks", "told"),
+    [
+        ("11011", ""),
+        ("110110", "client 2 judged malicious in 4 of its last 6 rounds"),
+        ("11010010", ""),
+        ("1110110000", "client 2 judged malicious in 5 of its last 6 rounds"),
+        ("1111111", ""),
+    ],
+)
+def test_who_is_judged_in_most_rounds_is_named_without_any_callback(
+    api: Any, attacks: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once; three rounds running have their own warning."""
+    way = api()
+    way.strategy.on_round = None
+    for server_round, attacked in enumerate(attacks, 1):
+        replies = honest_replies()
+        if attacked == "1":
+            replies[2].model = [a - 100 for a in START]
+        way.run(START, replies, server_round)
+    warnings = [line for line in caplog.messages if "of its last" in line]
+    assert [told in line for line in warnings] == [True] * bool(told)
+    assert all("either an attack or an honest minority" in line for line in warnings)
+
+
+@pytest.mark.parametrize("api", BOTH_APIS)
 def test_both_strategies_warn_once(api: Any, caplog: pytest.LogCaptureFixture) -> None:
     replies = honest_replies()
     replies[2].model = [a - 100 for a in START]

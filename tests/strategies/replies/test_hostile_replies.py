@@ -12,8 +12,10 @@ from flwr.common import Code, EvaluateRes, Status
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import strategies.message
 from strategies import WEIGHTINGS, Mean, Weighting, aggregate
 from strategies.arrays import FloatArray
+from strategies.fairness import QFFL
 from strategies.replies import client_replies
 from strategies.replies.client_replies import reported_number
 from strategies.replies.serialized_arrays import (
@@ -87,6 +89,18 @@ def test_a_hostile_model_is_left_out_with_its_reason(api: Any, kind: str) -> Non
     assert len(left_out["3"].reason) < 200, "a client does not write the log"
     assert left_out["3"].reason.isprintable()
     assert left_out["3"].reason == f"left out: {left_out['3'].left_out}"
+
+
+def test_the_log_names_arrays_as_the_model_does(caplog: pytest.LogCaptureFixture) -> None:
+    replies = honest_replies()
+    replies[3].model = HOSTILE["a wrong shape"]
+    named = AggregateTrain(names=["fc.weight", "fc.bias"])
+    ways = {"fc.weight": named, "0": AggregateFit()}
+    fair = strategies.message.FairAveraging(QFFL(q=1), min_available_nodes=1, min_train_nodes=1)
+    for name, way in (*ways.items(), ("fc.weight", AggregateTrain(fair, ["fc.weight", "fc.bias"]))):
+        caplog.clear()
+        way.run(START, replies)
+        assert f"left out client 3: array {name} has shape (5, 4) instead of (4, 5)" in caplog.text
 
 
 @pytest.mark.parametrize("api", BOTH_APIS)
