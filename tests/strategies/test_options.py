@@ -7,6 +7,7 @@ import inspect
 import pickle
 from typing import Any
 
+import numpy as np
 import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Message
 from flwr.common import FitIns, ndarrays_to_parameters
@@ -21,7 +22,7 @@ from strategies.option_checks import FIT_ONLY, MESSAGE_ONLY
 from strategies.rounds import RobustRounds
 from strategies.typed_options import RobustOptions
 
-from .one_round import BOTH_APIS, AggregateFit, NodesOnly
+from .one_round import BOTH_APIS, AggregateFit, AggregateTrain, NodesOnly
 from .test_pawbrofl_strategy import START, honest_replies
 
 BOTH: tuple[Any, ...] = (PAwBRoFL, strategies.message.PAwBRoFL)
@@ -154,6 +155,10 @@ def test_a_callback_that_raises_ends_no_training(api: Any, caplog: Any) -> None:
     assert "KeyError: 'mine'" in caplog.text
 
 
+class RobustFitProx(PAwBRoFL, fit_strategies.FedProx):
+    """The same for ``aggregate_fit``."""
+
+
 class RobustProx(strategies.message.PAwBRoFL, message_strategies.FedProx):
     """Robust aggregation of clients that stay near the model they received."""
 
@@ -163,3 +168,21 @@ def test_it_joins_with_another_of_flowers_strategies() -> None:
     assert (made.proximal_mu, made.epsilon) == (0.1, 0.1)
     with pytest.raises(TypeError, match="no option proximal_nu; did you mean proximal_mu"):
         RobustProx(proximal_nu=0.1)  # type: ignore[call-arg]
+
+
+def test_joined_with_fedprox_it_is_both() -> None:
+    """Clients are told to stay near the model that they received, and an attacker does not count."""
+    replies = honest_replies()
+    replies[2].model = [a - 100 for a in START]
+    message = RobustProx(proximal_mu=0.1, min_train_nodes=2, min_available_nodes=2)  # type: ignore[call-arg]
+    fit = RobustFitProx(proximal_mu=0.1, min_fit_clients=1, min_available_clients=1)  # type: ignore[call-arg]
+    for way in (AggregateTrain(message), AggregateFit(fit)):
+        model = way.run(START, replies)
+        assert model is not None
+        assert all(np.abs(array - 1).max() < 0.5 for array in model)
+    message.summary()
+    (asked, *_) = message.configure_train(1, ArrayRecord(START), ConfigRecord(), NodesOnly([1, 2]))
+    assert asked.content["config"]["proximal-mu"] == 0.1
+    parameters, manager = ndarrays_to_parameters(START), AggregateFit.manager([1, 2])
+    ((_, instructions), *_) = fit.configure_fit(1, parameters, manager)
+    assert instructions.config["proximal_mu"] == 0.1
