@@ -288,11 +288,9 @@ def test_both_apis_give_the_same_bits(name: str, log: list[str]) -> None:
             assert one.dtype == other.dtype
         assert shares(train) == shares(fit)
         for one, other in zip(train.rounds[-1].clients, fit.rounds[-1].clients, strict=True):
-            assert (one.client, one.left_out, one.judged_malicious) == (
-                other.client,
-                other.left_out,
-                other.judged_malicious,
-            )
+            assert (one.client, one.judged_malicious) == (other.client, other.judged_malicious)
+            # Arrays have names in one API, and positions in the other.
+            assert one.left_out.replace("array a", "array ") == other.left_out
     for key, value in fit.strategy.state().items():
         np.testing.assert_array_equal(train.strategy.state()[key], value)
     for stage in ("aggregate_fit", "aggregate_train"):
