@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import torch
+from flwr.app import ConfigRecord, Message, MessageType
 from flwr.client import Client
 from flwr.clientapp import ClientApp
+from flwr.clientapp.typing import ClientAppCallable
 from flwr.common import Context, RecordDict
-from torch import Tensor
+from torch import Tensor, nn
 
 from clients.honest import HonestClient
 from clients.local_training import LocalTraining
@@ -25,18 +29,42 @@ from .tasks.devices import compute_reproducibly, training_device
 from .tasks.minorities import MAJORITY, MINORITY, group_tests
 from .tasks.networks import make_network, network_of
 from .tasks.partitions import PartitionedData, client_samples
+from .tasks.task import DataUnavailable
+from .tasks.task_form import FORM
 
 
 def make_client_app(cache: TrainingCache | None = None) -> ClientApp:
     """Return a ClientApp whose clients share a cache, by default one of its own."""
     shared = cache or TrainingCache()
-    return ClientApp(client_fn=lambda context: client_fn(context, shared))
+    return ClientApp(client_fn=lambda context: client_fn(context, shared), mods=[keep_form])
+
+
+def keep_form(message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+    """Keep the form of the run's task, which the server sends, where a site has data of its own.
+
+    A mod of Flower's.
+
+    Raises
+    ------
+    DataUnavailable
+        Where such a site shall train or evaluate, and has not been sent it.
+    """
+    if context.node_config.get("data-dir"):
+        for record in message.content.config_records.values():
+            if FORM in record:
+                context.state[FORM] = ConfigRecord({FORM: record[FORM]})
+        asked = message.metadata.message_type
+        if asked in (MessageType.TRAIN, MessageType.EVALUATE) and FORM not in context.state:
+            raise DataUnavailable("the server does not say what it learns; is it of another version?")
+    return call_next(message, context)
 
 
 def client_fn(context: Context, cache: TrainingCache) -> Client:
     """Return the client of a SuperNode, with the samples that its node config names."""
     config = _parsed(tuple((name, type(value), value) for name, value in context.run_config.items()))
     site = Site.parse(context.node_config, config.federation.num_clients)
+    if FORM in context.state.config_records:
+        site = replace(site, form=str(context.state.config_records[FORM][FORM]))
     compute_reproducibly()
     return client_at(config, site, cache, context.state).to_client()
 
@@ -59,7 +87,7 @@ def client_at(
     if config.training.ditto is not None and state is not None:
         own_test = None if site.data_dir else partial(_own_test, config, site)
         honest.personal = PersonalModel(config.training.ditto, state, own_test)
-    attack = attack_of(config, site)
+    attack = attack_of(config, site) if site.knows_task else None
     if attack is None:
         return honest
     collusion = collusion_of(
@@ -95,16 +123,21 @@ def local_training(training: TrainingSettings) -> LocalTraining:
 
 
 def _honest_client_at(config: RunConfig, site: Site, cache: TrainingCache) -> HonestClient:
-    task = task_at(config, site)
-    # A site's own data are all its own; others have their share of the run's.
     device = training_device(config.training.device)
-    if site.data_dir:
-        inputs, labels = task.train.as_inputs(device)
+    if not site.knows_task:  # and says no more than who it is
+        make_model: Callable[[], nn.Module] = nn.Identity
+        inputs, labels = torch.empty(0), torch.empty(0, dtype=torch.long)
     else:
-        inputs, labels = _share(config.partitioned_data, site.partition_id, device)
-    network = network_of(config.training.network, task)
+        task = task_at(config, site)
+        network = network_of(config.training.network, task)
+        make_model = partial(make_network, network, task.input_shape, task.num_classes)
+        # A site's own data are all its own; others have their share of the run's.
+        if site.data_dir:
+            inputs, labels = task.train.as_inputs(device)
+        else:
+            inputs, labels = _share(config.partitioned_data, site.partition_id, device)
     return HonestClient(
-        partial(make_network, network, task.input_shape, task.num_classes),
+        make_model,
         inputs,
         labels,
         local_training(config.training),

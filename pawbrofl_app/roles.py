@@ -35,7 +35,7 @@ def task_at(config: RunConfig, site: Site) -> Task:
         Where it cannot be read.
     """
     if site.data_dir:
-        return load_own_task(site.data_dir, config.data.dataset)
+        return load_own_task(site.data_dir, site.dataset or config.data.dataset, site.form)
     return load_task(config.data.dataset, config.data.data_dir)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from logging import ERROR, INFO, WARNING
@@ -37,7 +38,7 @@ from .records.run_figures import draw_figures
 from .records.summary import RunSummary, described
 from .records.writer import RunWriter
 from .roles import evaluated_backdoor, malicious_clients, too_many_malicious
-from .rounds.client_names import vouching_in
+from .rounds.client_names import is_simulation, vouching_in
 from .rounds.client_sampling import CLIENT_ID_KEY, SeededClientManager
 from .rounds.exchange import Exchange
 from .rounds.flow_control import flow_control_of
@@ -52,8 +53,10 @@ from .tasks.evaluation import accuracy
 from .tasks.minorities import group_tests
 from .tasks.networks import initial_model_of
 from .tasks.partitions import root_samples
+from .tasks.task_form import FORM, TaskForm
 
 app = ServerApp()
+NO_MORE: Mapping[str, Scalar] = {}
 
 
 @app.main()
@@ -117,7 +120,7 @@ def make_training_loop(
     return TrainingLoop(
         exchange=exchange,
         clients=clients,
-        strategy=make_strategy(config, records, initial_arrays, method),
+        strategy=make_strategy(config, records, initial_arrays, method, _told_to_sites(config, grid)),
         policy=RoundPolicy(
             config.federation.num_clients,
             config.rounds.start_timeout,
@@ -134,6 +137,13 @@ def make_training_loop(
     )
 
 
+def _told_to_sites(config: RunConfig, grid: Grid) -> dict[str, Scalar]:
+    """Return what clients are told beside the round: the task's form, as sites may have own data."""
+    if is_simulation(grid):
+        return {}
+    return {FORM: TaskForm.of(load_task(config.data.dataset, config.data.data_dir)).as_json()}
+
+
 def initial_model(config: RunConfig) -> nn.Module:
     """Return the model that a run starts with."""
     task = load_task(config.data.dataset, config.data.data_dir)
@@ -141,9 +151,16 @@ def initial_model(config: RunConfig) -> nn.Module:
 
 
 def make_strategy(
-    config: RunConfig, records: RunWriter, initial_arrays: NDArrays, method: Method
+    config: RunConfig,
+    records: RunWriter,
+    initial_arrays: NDArrays,
+    method: Method,
+    told: Mapping[str, Scalar] = NO_MORE,
 ) -> FedAvg:
-    """Return the strategy of settings and method, recording and evaluating every round."""
+    """Return the strategy of settings and method, recording and evaluating every round.
+
+    Clients are told the round, and whatever else there is to tell.
+    """
     model = initial_model(config)
     device = training_device(config.training.device)
     task = load_task(config.data.dataset, config.data.data_dir)
@@ -193,8 +210,8 @@ def make_strategy(
         "min_available_clients": config.needed_replies,
         "initial_parameters": ndarrays_to_parameters(initial_arrays),
         "evaluate_fn": evaluate_round,
-        "on_fit_config_fn": lambda server_round: {"server_round": server_round},
-        "on_evaluate_config_fn": lambda server_round: {"server_round": server_round},
+        "on_fit_config_fn": lambda server_round: {"server_round": server_round, **told},
+        "on_evaluate_config_fn": lambda server_round: {"server_round": server_round, **told},
     }
     if method.fair is not None:
         strategy = FairAveraging(

@@ -4,13 +4,33 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
+
+from attacks.named_object import split_name, with_parameters
 
 from ..tasks.datasets import DATASETS
 from ..tasks.minorities import MINORITIES, NO_MINORITY
 from ..tasks.partitions import NATURAL, PARTITIONS
-from .setting import SECTION, Folder, Number, Text, WholeNumber, named, one_of
+from .setting import SECTION, Folder, Number, Text, WholeNumber, check_name, named, one_of
+
+
+def _check_partition(text: str) -> str:
+    name = text.partition("(")[0]
+    check_name(name, (*PARTITIONS, NATURAL))
+    _, given = split_name(text)
+    try:
+        known = with_parameters(PARTITIONS.get(name, _nothing), given)
+        low = [f"{parameter} must be at least 1" for parameter, value in known.items() if value < 1]
+    except ValueError as problem:
+        low = [str(problem)]
+    if low:
+        raise ValueError(f"{name!r} with other parameters: {low[0]}")
+    return text
+
+
+def _nothing() -> None:
+    """Take the parameters of "natural": none."""
 
 
 @dataclass(frozen=True, config=SECTION)
@@ -27,9 +47,11 @@ class DataSettings:
     environment variable PAWBROFL_DATA_DIR names, else ~/.cache/pawbrofl."""
     training_samples: WholeNumber = Field(default=0, ge=0)
     """How many of the training samples the clients share, drawn by the seed; 0: all."""
-    partition: Annotated[Text, one_of((*PARTITIONS, NATURAL))] = "iid"
+    partition: Annotated[Text, AfterValidator(_check_partition)] = "iid"
     """How clients share them: "iid" (equal sizes), "variable" (sizes from almost none to twice the
-    mean), "dirichlet" (skewed labels), or "natural" (as the data say whose they are; num-clients of them
+    mean), "dirichlet" (skewed labels), "pathological(classes=2)" (so many classes each),
+    "shards(per_client=2)" (so many stretches of the samples sorted by label), "linear", "square" or
+    "exponential" (sizes that grow so), or "natural" (as the data say whose they are; num-clients of them
     are drawn)."""
     dirichlet_alpha: Number = Field(default=0.5, gt=0)
     """Label skew of "dirichlet": the smaller, the more skewed."""

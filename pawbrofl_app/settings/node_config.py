@@ -1,9 +1,10 @@
 """What a SuperNode's node config says: which client it is, whose data it trains on, on whose side it is.
 
 - ``partition-id`` (required): the client's, from 0; ``num-partitions``: how many there are.
-- ``data-dir``: an absolute folder with the site's own data, either ``train.npz`` or the run's data set
-  in torchvision's layout, all of which is the site's. Without it, the client trains on its share of the
-  run's data set, as in a simulation.
+- ``data-dir``: an absolute folder with the site's own data, all of it the site's: ``train.npz``, or
+  files as the run's data set has them. Without it, the client trains on its share of the run's data set,
+  as in a simulation.
+- ``dataset``: the site's own ``module:function`` that reads that folder, in place of the run's data set.
 - ``malicious``: true or false. Without it, the run config's seed draws the malicious clients; but a site
   with data of its own attacks only if its own node config says so, whatever a run asks for.
 """
@@ -16,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from attacks.named_object import is_own
+
 from .setting import InvalidSetting, invalid
 
-KNOWN = ("partition-id", "num-partitions", "data-dir", "malicious")
+KNOWN = ("partition-id", "num-partitions", "data-dir", "dataset", "malicious")
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,17 @@ class Site:
         Folder of the site's own data; empty where it has none.
     malicious : bool or None
         None: as the run config's seed draws.
+    dataset : str
+        What reads the folder; empty for the run's data set.
+    form : str
+        The run's `TaskForm` as JSON; empty until the server has sent it.
     """
 
     partition_id: int
     data_dir: str = ""
     malicious: bool | None = None
+    dataset: str = ""
+    form: str = ""
 
     @classmethod
     def parse(cls, node_config: Mapping[str, Any], num_clients: int) -> Site:
@@ -63,7 +72,13 @@ class Site:
         malicious = node_config.get("malicious")
         if not (malicious is None or isinstance(malicious, bool)):
             raise invalid("malicious in the node config", "true or false", malicious)
-        return cls(number, _folder(node_config.get("data-dir", "")), malicious)
+        folder = _folder(node_config.get("data-dir", ""))
+        return cls(number, folder, malicious, _dataset(node_config.get("dataset", ""), folder))
+
+    @property
+    def knows_task(self) -> bool:
+        """Whether the data can be read: a site's own only after the server has said what is learned."""
+        return not self.data_dir or bool(self.form)
 
     def attacks(self, drawn: bool) -> bool:
         """Return whether the client is malicious.
@@ -80,6 +95,15 @@ class Site:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _dataset(dataset: Any, folder: str) -> str:
+    if dataset == "":
+        return ""
+    if not isinstance(dataset, str) or not is_own(dataset) or not folder:
+        allowed = "the site's own module:function, which reads its data-dir"
+        raise invalid("dataset in the node config", allowed, dataset)
+    return dataset
 
 
 def _folder(data_dir: Any) -> str:

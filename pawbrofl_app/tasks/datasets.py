@@ -35,7 +35,15 @@ The function's other parameters, all with a default, may be given in brackets.
 
 @functools.lru_cache(maxsize=1)
 def load_task(dataset: str, data_dir: str = "") -> Task:
-    """Return a task; once read, it stays in this process's memory.
+    """Return a task with the trigger that fits it; once read, it stays in this process's memory.
+
+    For parameters and errors see `read_task`.
+    """
+    return _with_trigger(read_task(dataset, data_dir))
+
+
+def read_task(dataset: str, data_dir: str = "") -> Task:
+    """Read a task.
 
     Parameters
     ----------
@@ -60,8 +68,10 @@ def load_task(dataset: str, data_dir: str = "") -> Task:
     except ValueError as problem:
         raise DataUnavailable(f"dataset {dataset!r}: {problem}") from problem
     place = Path(folder) if folder else DEFAULT_DATA_DIR
-    task = _read_own(dataset, read, place, parameters) if is_own(name) else read(place, **parameters)
-    return _with_trigger(task)
+    task: Task = (
+        _read_own(dataset, read, place, parameters) if is_own(name) else read(place, **parameters)
+    )
+    return task
 
 
 def _with_trigger(task: Task) -> Task:

@@ -5,8 +5,8 @@ All statistics are those of the training part.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -91,13 +91,23 @@ class Encoding:
             column = frame[name]
             if pd.api.types.is_numeric_dtype(column):
                 numbers = _numbers(column)
-                fields.append(Field(name, start, 1, numbers.mean(), numbers.std() or 1.0))
+                deviation = float(numbers.std()) or 1.0
+                fields.append(Field(str(name), start, 1, float(numbers.mean()), deviation))
             else:
                 values = tuple(sorted(column.astype(str).unique()))
-                fields.append(Field(name, start, len(values), values=values))
+                fields.append(Field(str(name), start, len(values), values=values))
         if not fields:
             raise DataUnavailable(f"no column is left to learn from beside {', '.join(left_out)}")
         return cls(tuple(fields))
+
+    @classmethod
+    def parse(cls, fields: Sequence[Mapping[str, Any]]) -> Encoding:
+        """Return the encoding that `as_fields` described."""
+        return cls(tuple(Field(**{**one, "values": tuple(one["values"])}) for one in fields))
+
+    def as_fields(self) -> list[dict[str, Any]]:
+        """Return the encoding as JSON has it."""
+        return [{**asdict(field), "values": list(field.values)} for field in self.fields]
 
     def encode(self, frame: pd.DataFrame) -> NDArray[np.float32]:
         """Return the rows of a table as (n, columns).

@@ -6,7 +6,9 @@ fifth is then drawn for the test part, the same for every run.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -35,10 +37,33 @@ def read_images(folder: Path, size: int = 0) -> Task:
         classes = _classes(folder)
         whole = _read(folder, classes, size)
         train, test = stratified(whole.labels.numpy())
-        return Task(whole.select(train), whole.select(test), len(classes))
+        return _task(whole.select(train), whole.select(test), classes, size)
     classes = _classes(folder / "train")
     train_part, test_part = (_read(folder / part, classes, size) for part in ("train", "test"))
-    return Task(train_part, test_part, len(classes))
+    return _task(train_part, test_part, classes, size)
+
+
+def read_labelled(folder: Path, schema: Mapping[str, Any]) -> Samples:
+    """Return the images of a site's own folder, in ``train/CLASS/...`` or ``CLASS/...``.
+
+    Parameters
+    ----------
+    folder : Path
+        It need not have all classes.
+    schema : mapping
+        That of the run's `Task`.
+
+    Raises
+    ------
+    DataUnavailable
+        Naming the folder or file that is not as it should be.
+    """
+    place = folder / "train" if (folder / "train").is_dir() else folder
+    return _read(place, schema["folders"], schema["size"])
+
+
+def _task(train: Samples, test: Samples, classes: list[str], size: int) -> Task:
+    return Task(train, test, len(classes), schema={"folders": classes, "size": size})
 
 
 def _classes(folder: Path) -> list[str]:

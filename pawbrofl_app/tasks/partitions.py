@@ -1,7 +1,7 @@
 """Which training samples each client holds.
 
-The first two partitions are a few lines of index arithmetic and leave flwr-datasets, which takes
-seconds to import in every actor, alone.
+The first two partitions, and natural clients, are a few lines of index arithmetic and leave
+flwr-datasets, which takes seconds to import in every actor, alone.
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attacks.named_object import split_name, with_parameters
+
 from .datasets import load_task
 from .minorities import MINORITIES, NO_MINORITY, Indices, Labels, Minority
+from .skewed_partitions import dirichlet, exponential, linear, pathological, shards, square
 from .task import Samples, Task
 
 NATURAL = "natural"
@@ -29,9 +33,9 @@ class ImpossiblePartition(ValueError):
 class PartitionedData:
     """A data set, and how clients share its training samples.
 
-    ``partition`` is one of `PARTITIONS` or `NATURAL`; of the training samples, 0 are all; ``minority``
-    is one of `minorities.MINORITIES` or "none", and ``members`` are its clients; ``root_samples`` are
-    the server's own and no client's.
+    ``partition`` is one of `PARTITIONS`, with parameters where wanted, or `NATURAL`; of the training
+    samples, 0 are all; ``minority`` is one of `minorities.MINORITIES` or "none", and ``members`` are its
+    clients; ``root_samples`` are the server's own and no client's.
     """
 
     dataset: str
@@ -155,7 +159,18 @@ def _split(labels: Labels, data: PartitionedData) -> list[Indices]:
             f"num-clients must be at most {len(labels)}, the number of training samples of "
             f"{data.dataset!r} that are used, got {data.num_clients}"
         )
-    return PARTITIONS[data.partition](labels, data)
+    name, given = split_name(data.partition)
+    parameters: dict[str, Any] = with_parameters(PARTITIONS[name], given)
+    if name == "dirichlet":
+        parameters["alpha"] = data.dirichlet_alpha
+    try:
+        return PARTITIONS[name](labels, data.num_clients, data.seed, **parameters)
+    except ValueError as problem:
+        how = f" with dirichlet-alpha {data.dirichlet_alpha:g}" if name == "dirichlet" else ""
+        raise ImpossiblePartition(
+            f"partition {data.partition!r}{how} cannot share {len(labels)} samples among num-clients "
+            f"{data.num_clients}: {problem}"
+        ) from problem
 
 
 def _drawn(available: int, num_samples: int, seed: int) -> Indices:
@@ -164,49 +179,23 @@ def _drawn(available: int, num_samples: int, seed: int) -> Indices:
     return np.sort(np.random.default_rng([seed, num_samples]).permutation(available)[:num_samples])
 
 
-def equal(labels: Labels, data: PartitionedData) -> list[Indices]:
+def equal(labels: Labels, num_clients: int, seed: int) -> list[Indices]:
     """Give every client as many, at random (the paper's setting)."""
-    random = np.random.default_rng([data.seed, data.num_clients])
-    return np.array_split(random.permutation(len(labels)), data.num_clients)
+    random = np.random.default_rng([seed, num_clients])
+    return np.array_split(random.permutation(len(labels)), num_clients)
 
 
-def variable(labels: Labels, data: PartitionedData) -> list[Indices]:
+def variable(labels: Labels, num_clients: int, seed: int) -> list[Indices]:
     """Draw at random, with sizes uniform between almost none and twice the mean.
 
     What the authors' training script does.
     """
-    random = np.random.default_rng([data.seed, data.num_clients])
+    random = np.random.default_rng([seed, num_clients])
     shuffled = random.permutation(len(labels))
-    shares = random.uniform(size=data.num_clients)
-    spare = len(labels) - data.num_clients  # one sample each beforehand, so that no client is empty
+    shares = random.uniform(size=num_clients)
+    spare = len(labels) - num_clients  # one sample each beforehand, so that no client is empty
     ends = np.round(np.cumsum(shares) / shares.sum() * spare).astype(int)
-    return np.split(shuffled, (ends + np.arange(1, data.num_clients + 1))[:-1])
-
-
-def dirichlet(labels: Labels, data: PartitionedData) -> list[Indices]:
-    """Skew the labels, by flwr-datasets' ``DirichletPartitioner``."""
-    from datasets import Dataset
-    from flwr_datasets.partitioner import DirichletPartitioner
-
-    partitioner = DirichletPartitioner(
-        num_partitions=data.num_clients,
-        partition_by="label",
-        alpha=data.dirichlet_alpha,
-        min_partition_size=1,
-        self_balancing=False,
-        seed=data.seed,
-    )
-    partitioner.dataset = Dataset.from_dict({"index": np.arange(len(labels)), "label": labels})
-    try:
-        return [
-            np.asarray(partitioner.load_partition(client)["index"], dtype=np.intp)
-            for client in range(data.num_clients)
-        ]
-    except ValueError as problem:
-        raise ImpossiblePartition(
-            f"dirichlet-alpha {data.dirichlet_alpha} with num-clients {data.num_clients} leaves a "
-            f"client without samples: {problem}"
-        ) from problem
+    return np.split(shuffled, (ends + np.arange(1, num_clients + 1))[:-1])
 
 
 def natural(clients: NDArray[np.int64] | None, used: Indices, data: PartitionedData) -> list[Indices]:
@@ -229,9 +218,15 @@ def natural(clients: NDArray[np.int64] | None, used: Indices, data: PartitionedD
     return [by_client[client] for client in drawn]
 
 
-PARTITIONS: dict[str, Callable[[Labels, PartitionedData], list[Indices]]] = {
+PARTITIONS: dict[str, Callable[..., list[Indices]]] = {
     "iid": equal,
     "variable": variable,
     "dirichlet": dirichlet,
+    "pathological": pathological,
+    "shards": shards,
+    "linear": linear,
+    "square": square,
+    "exponential": exponential,
 }
-"""What splits samples, given their labels, into every client's: indices into those labels."""
+"""What splits samples, given their labels, the number of clients and the seed, into every client's:
+indices into those labels. What else it takes, with a default, may be given in brackets."""

@@ -7,11 +7,14 @@ part, the same for every run.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from logging import WARNING
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from flwr.common.logger import log
 from numpy.typing import NDArray
 
 from .encoding import Encoding, labels_in
@@ -77,9 +80,51 @@ def read_csv(
             for part in (train, test)
         ]
         chosen = table_trigger(parts[0], encoding, trigger)
-        return Task(parts[0], parts[1], len(classes), trigger=chosen)
+        schema = {"label": label, "labels": classes.tolist(), "fields": encoding.as_fields()}
+        return Task(parts[0], parts[1], len(classes), trigger=chosen, schema=schema)
     except DataUnavailable as problem:
         raise DataUnavailable(f"{path}: {problem}") from problem
+
+
+def read_rows(folder: Path, schema: Mapping[str, Any]) -> Samples:
+    """Return the rows of a site's own table, encoded as the run's table is.
+
+    Parameters
+    ----------
+    folder : Path
+        With ``train.csv``, or one ``.csv`` file. It may have more columns than the run's.
+    schema : mapping
+        That of the run's `Task`.
+
+    Raises
+    ------
+    DataUnavailable
+        Naming the file, and the column, value or label that is not as it should be.
+    """
+    encoding, label = Encoding.parse(schema["fields"]), schema["label"]
+    found = [folder / "train.csv"] if (folder / "train.csv").is_file() else sorted(folder.glob("*.csv"))
+    if len(found) != 1:
+        columns = ", ".join([label, *(field.name for field in encoding.fields)])
+        names = ", ".join(path.name for path in found) or "none"
+        raise DataUnavailable(
+            f"data-dir {str(folder)!r} must hold train.csv, or one .csv file, with the columns "
+            f"{columns}; got {names}"
+        )
+    frame = _frame(found[0])
+    try:
+        if label not in frame:
+            raise DataUnavailable(f"there is no column {label!r}, but {', '.join(map(str, frame))}")
+        samples = Samples(
+            torch.from_numpy(encoding.encode(frame)),
+            torch.from_numpy(labels_in(frame[label], schema["labels"])),
+        )
+    except DataUnavailable as problem:
+        raise DataUnavailable(f"{found[0]}: {problem}") from problem
+    for field in encoding.fields:
+        if field.values and not frame[field.name].astype(str).isin(field.values).any():
+            known = ", ".join(field.values)
+            log(WARNING, "%s: column %r has none of the values %s", found[0], field.name, known)
+    return samples
 
 
 def read_adult(folder: Path, groups: str = "sex+education=Doctorate", trigger: str = "") -> Task:

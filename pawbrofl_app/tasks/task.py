@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,6 +128,9 @@ class Task:
     trigger : SplitTrigger, optional
         What opens a backdoor. By default it is, for images, the bars that a run's settings describe, and
         for tables what `table_triggers` finds; other inputs have none.
+    schema : mapping, optional
+        What reads files of the task's form (a table's columns and values, names of classes), as JSON
+        has it: sites with data of their own are sent it.
 
     Raises
     ------
@@ -140,6 +143,7 @@ class Task:
     num_classes: int = 0
     network: str = ""
     trigger: SplitTrigger | None = None
+    schema: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, part in (("training", self.train), ("test", self.test)):

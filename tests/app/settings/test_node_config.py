@@ -11,6 +11,8 @@ import pytest
 from pawbrofl_app.roles import attack_of, malicious_clients
 from pawbrofl_app.settings.node_config import Site
 from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
+from pawbrofl_app.tasks.datasets import load_task
+from pawbrofl_app.tasks.task_form import TaskForm
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,9 @@ from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
         ({"partition-id": 0, "data-dir": 5}, "got 5"),
         ({"partition-id": 0, "data_dir": "/tmp"}, "did you mean 'data-dir'"),
         ({"partition-id": 0, "malicous": True}, "did you mean 'malicious'"),
+        ({"partition-id": 0, "datset": "mine:load"}, "did you mean 'dataset'"),
+        ({"partition-id": 0, "dataset": "mine:load"}, "which reads its data-dir, got 'mine:load'"),
+        ({"partition-id": 0, "dataset": "csv", "data-dir": "/"}, "module:function, which reads"),
     ],
 )
 def test_a_silly_node_config_is_named(node_config: dict[str, Any], message: str) -> None:
@@ -60,5 +65,6 @@ def test_a_site_with_data_of_its_own_attacks_only_by_its_own_will(
     np.savez(tmp_path / "train.npz", images=np.zeros((3, 28, 28), np.uint8), labels=np.arange(3))
     config = RunConfig.parse(defaults)
     drawn = malicious_clients(config)[0]
-    assert attack_of(config, Site(drawn, str(tmp_path))) is None
-    assert attack_of(config, Site(drawn, str(tmp_path), malicious=True)) is not None
+    form = TaskForm.of(load_task("digits")).as_json()
+    assert attack_of(config, Site(drawn, str(tmp_path), form=form)) is None
+    assert attack_of(config, Site(drawn, str(tmp_path), malicious=True, form=form)) is not None

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pawbrofl_app.tasks.datasets import load_task
 from pawbrofl_app.tasks.own_data import OWN_DATA, load_own_task
 from pawbrofl_app.tasks.task import DataUnavailable
+from pawbrofl_app.tasks.task_form import TaskForm
 
 SMALL = settings(
     max_examples=60,
@@ -97,5 +98,6 @@ def test_random_bytes_are_no_data(
 @SMALL
 def test_random_bytes_are_no_sites_own_data(tmp_path: Path, content: bytes) -> None:
     (tmp_path / OWN_DATA).write_bytes(content)
+    form = TaskForm((1, 28, 28), "uint8", 10, "cnn").as_json()
     with pytest.raises(DataUnavailable, match=str(tmp_path)):
-        load_own_task(str(tmp_path), "digits")
+        load_own_task(str(tmp_path), "digits", form)

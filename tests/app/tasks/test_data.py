@@ -11,7 +11,7 @@ import torch
 
 from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks.datasets import load_task
-from pawbrofl_app.tasks.partitions import PARTITIONS, ImpossiblePartition, client_indices
+from pawbrofl_app.tasks.partitions import ImpossiblePartition, client_indices
 from pawbrofl_app.tasks.task import DataUnavailable
 
 
@@ -51,7 +51,29 @@ def test_a_folder_without_the_data_and_no_network_is_named(
     assert "mnist" in str(error.value)
 
 
-@pytest.mark.parametrize("partition", PARTITIONS)
+def parts_of(defaults: dict[str, Any], **settings: Any) -> list[Any]:
+    names = {name.replace("_", "-"): value for name, value in settings.items()}
+    return list(client_indices(RunConfig.parse(defaults | names).partitioned_data))
+
+
+SHARING_ALL = ("iid", "variable", "dirichlet", "pathological", "pathological(classes=3)", "linear")
+"""Partitions in which every sample is somebody's, and which go for twenty clients on digits."""
+
+
+@pytest.mark.parametrize(
+    ("partition", "num_clients", "left_over"),
+    [("shards", 20, 1437 % 40), ("square", 6, 0), ("exponential", 6, 0)],
+)
+def test_no_sample_belongs_to_two_clients(
+    defaults: dict[str, Any], partition: str, num_clients: int, left_over: int
+) -> None:
+    parts = parts_of(defaults, partition=partition, num_clients=num_clients)
+    held = np.concatenate(parts)
+    assert (len(parts), min(map(len, parts)) >= 1) == (num_clients, True)
+    assert len(np.unique(held)) == len(held) == 1437 - left_over
+
+
+@pytest.mark.parametrize("partition", SHARING_ALL)
 def test_every_sample_belongs_to_exactly_one_client(defaults: dict[str, Any], partition: str) -> None:
     config = RunConfig.parse(defaults | {"partition": partition})
     parts = client_indices(config.partitioned_data)
@@ -60,7 +82,7 @@ def test_every_sample_belongs_to_exactly_one_client(defaults: dict[str, Any], pa
     np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(1437))
 
 
-@pytest.mark.parametrize("partition", PARTITIONS)
+@pytest.mark.parametrize("partition", [*SHARING_ALL, "shards"])
 def test_the_seed_alone_decides_the_partition(defaults: dict[str, Any], partition: str) -> None:
     def parts(seed: int) -> list[list[int]]:
         config = RunConfig.parse(defaults | {"partition": partition, "seed": seed})
@@ -92,6 +114,59 @@ def test_dirichlet_skews_the_labels(defaults: dict[str, Any]) -> None:
     assert largest_share(0.1) > largest_share(100.0) + 0.2
 
 
+@pytest.mark.parametrize("classes", [1, 2, 5])
+def test_pathological_clients_have_so_many_classes_and_no_class_is_left_over(
+    defaults: dict[str, Any], classes: int
+) -> None:
+    labels = load_task("digits").train.labels.numpy()
+    parts = parts_of(defaults, partition=f"pathological(classes={classes})")
+    assert [len(set(labels[part])) for part in parts] == [classes] * 20
+    assert {int(label) for part in parts for label in labels[part]} == set(range(10))
+
+
+def test_shards_are_stretches_of_the_sorted_samples(defaults: dict[str, Any]) -> None:
+    labels = load_task("digits").train.labels.numpy()
+    parts = parts_of(defaults, partition="shards(per_client=3)")
+    shard = 1437 // (20 * 3)
+    assert [len(part) for part in parts] == [3 * shard] * 20
+    assert max(len(set(labels[part])) for part in parts) <= 3 * 2, "a shard ends at most one class"
+    assert np.mean([len(set(labels[part])) for part in parts]) < 5
+
+
+@pytest.mark.parametrize(
+    ("partition", "size"),
+    [("linear", lambda k: k), ("square", np.square), ("exponential", np.exp)],
+)
+def test_sizes_grow_with_the_clients_numbers(
+    defaults: dict[str, Any], partition: str, size: Any
+) -> None:
+    sizes = [len(part) for part in parts_of(defaults, partition=partition, num_clients=6)]
+    expected = size(np.arange(1.0, 7.0))
+    np.testing.assert_allclose(sizes, 1437 * expected / expected.sum(), atol=6)
+    labels = load_task("digits").train.labels.numpy()
+    largest = parts_of(defaults, partition=partition, num_clients=6)[-1]
+    assert np.bincount(labels[largest]).min() > 0.05 * len(largest), "drawn at random"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"partition": "pathological(classes=11)"}, "classes_per_partition`=11 is greater"),
+        ({"partition": "pathological", "num_clients": 1437}, "is needed to be assigned to more"),
+        ({"partition": "exponential"}, "among num-clients 20: "),
+        ({"partition": "shards(per_client=100)"}, "num-clients 20: 2000 shards need as many samples"),
+        ({"partition": "dirichlet", "dirichlet_alpha": 1e-3, "num_clients": 400}, "-alpha 0.001 cannot"),
+    ],
+)
+def test_what_cannot_be_shared_so_is_named(
+    defaults: dict[str, Any], settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ImpossiblePartition) as error:
+        parts_of(defaults, **settings)
+    assert message in str(error.value)
+    assert f"partition {settings['partition']!r}" in str(error.value)
+
+
 def test_more_clients_than_samples_are_refused(defaults: dict[str, Any]) -> None:
     with pytest.raises(ImpossiblePartition, match="num-clients must be at most 1437"):
         client_indices(RunConfig.parse(defaults | {"num-clients": 1438}).partitioned_data)
@@ -103,7 +178,7 @@ def test_as_many_clients_as_samples_are_possible(defaults: dict[str, Any], parti
     assert [len(part) for part in client_indices(config.partitioned_data)] == [1] * 1437
 
 
-@pytest.mark.parametrize("partition", PARTITIONS)
+@pytest.mark.parametrize("partition", ["iid", "variable", "dirichlet", "linear"])
 def test_a_part_of_the_training_samples_may_be_used(defaults: dict[str, Any], partition: str) -> None:
     settings = defaults | {"partition": partition, "training-samples": 200, "num-clients": 4}
     used = np.concatenate(client_indices(RunConfig.parse(settings).partitioned_data))
