@@ -1,10 +1,12 @@
 """A thousand clients on digits for twenty rounds: seconds a round, and whether memory stays flat.
 
     python -m experiments.benchmarks.many_clients [--engine ray] [--network cnn] [--rounds 20]
+    python -m experiments.benchmarks.many_clients --preset ten-thousand-clients [--engine ray]
 
-Prints a table and draws the resident memory of the server's process and of the largest actor after each
+Prints a table, and draws the resident memory of the server's process and of the largest actor after each
 round into experiments/recorded/figures/memory_of_1000_clients.png. By default the paper's network; one
-epoch over the one or two images that a client has, the default attack and aggregator.
+epoch over the one or two images that a client has, the default attack and aggregator. With a preset its
+settings, the seconds from the start until the first round begins, and no figure.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import psutil
 from matplotlib.figure import Figure
 
 from experiments.grid.markdown import markdown_table
+from experiments.grid.study import PRESETS
 from experiments.pages.page import FIGURES, RECORDED
 from pawbrofl_app.engines.machine import ACTOR_NAME
 from pawbrofl_app.records.layout import SECONDS
@@ -33,9 +36,10 @@ SERVER_PROCESSES = {"ray": "flwr-simulation", "in-process": "pawbrofl_app.comman
 
 def watch(process: subprocess.Popen[bytes], run: RunFolder, server: str) -> pd.DataFrame:
     """Return the memory of server and actors, in MB, at every look until a run ends."""
-    looks = []
+    looks, began = [], time.monotonic()
     while process.poll() is None:
-        looks.append({"round": run.rounds_done} | memory_of(process.pid, server))
+        at = {"round": run.rounds_done, "at": time.monotonic() - began}
+        looks.append(at | memory_of(process.pid, server))
         time.sleep(0.5)
     return pd.DataFrame(looks)
 
@@ -73,14 +77,18 @@ def main() -> None:
     parser.add_argument("--engine", choices=list(SERVER_PROCESSES), default="ray")
     parser.add_argument("--network", choices=list(NETWORKS), default="cnn")
     parser.add_argument("--clients", type=int, default=1000)
+    parser.add_argument("--preset", help="a file of presets/, without its suffix")
     parser.add_argument("--rounds", type=int, default=20)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder) / "run")
-        settings = f"num-clients={options.clients} num-rounds={options.rounds} local-epochs=1 "
-        settings += f"network='{options.network}' figures=false results-dir='{run.path}'"
-        command = [sys.executable, "-m", "pawbrofl_app.command", "run"]
-        command += ["--engine", options.engine, "--run-config", settings]
+        settings = f"num-rounds={options.rounds} figures=false results-dir='{run.path}'"
+        given = [f"num-clients={options.clients} local-epochs=1 network='{options.network}'"]
+        if options.preset:
+            given = [str(PRESETS / f"{options.preset}.toml")]
+        command = [sys.executable, "-m", "pawbrofl_app.command", "run", "--engine", options.engine]
+        for one in (*given, settings):
+            command += ["--run-config", one]
         with (Path(folder) / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
             looks = watch(process, run, SERVER_PROCESSES[options.engine])
@@ -88,9 +96,16 @@ def main() -> None:
             raise RuntimeError((Path(folder) / "log").read_text())
         rounds = run.rounds.set_index("round")
     memory = looks[looks["round"] > 0].groupby("round").max()
-    draw(memory, options.clients)
+    done_at = looks.groupby("round")["at"].min()
+    memory = memory.drop(columns="at")
     table = rounds[SECONDS].join(memory)
-    print(f"{options.clients} clients on digits, {options.network}, {options.engine}\n")
+    what = options.preset or f"{options.clients} clients on digits, {options.network}"
+    if options.preset:
+        first = rounds[SECONDS].sum(axis=1).to_dict()[1]
+        print(f"the first round began after {done_at.to_dict()[1] - first:.0f} s")
+    else:
+        draw(memory, options.clients)
+    print(f"{what}, {options.engine}\n")
     print(markdown_table(table.loc[1:].reset_index(), digits=1))
 
 
