@@ -28,6 +28,8 @@ RESOLVED = {
     "mnist": "42fd04d9458e0526",
     "mnist-dirichlet": "f195e59558f7de10",
     "mnist-variable": "b144ca75d4ea6b80",
+    "ten-thousand-clients": "000c2fef9a451aab",
+    "thousand-clients": "747695aacaaddc98",
 }
 """A digest of what is off its default in a run with the preset."""
 FLAT = ("as-published", "digits", "digits-dirichlet", "digits-quick", "mnist")
