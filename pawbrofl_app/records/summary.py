@@ -172,8 +172,7 @@ class RunSummary:
 
     def lines(self, config: RunConfig, folder: Path) -> list[str]:
         """Return the summary as lines for the log."""
-        found = ", ".join(self.judged_malicious) or "nobody"
-        truth = ", ".join(self.malicious) or "nobody"
+        found, truth = _named(self.judged_malicious), _named(self.malicious)
         return [
             described(config),
             *self._accuracy_lines(),
@@ -181,7 +180,7 @@ class RunSummary:
             f"largest optimality gap {self.largest_honest_gap:.4f} of honest clients (of all, with what "
             f"malicious ones report: {self.largest_gap:.4f})",
             f"malicious clients      {truth}",
-            *([f"minority clients       {', '.join(self.minority)}"] if self.minority else []),
+            *([f"minority clients       {_named(self.minority)}"] if self.minority else []),
             f"judged malicious       {found} (last round); over all rounds precision "
             f"{self.precision:.2f}, recall {self.recall:.2f}",
             f"malicious weight       {self.malicious_weight:.4f} of the final weights, over all rounds",
@@ -215,6 +214,13 @@ class RunSummary:
         return [
             f"left out repeatedly    {line}; {EITHER}" for line in in_words(self.repeatedly_left_out)
         ]
+
+
+def _named(clients: Sequence[str]) -> str:
+    """Return clients in a line, so many of a thousand as one can read."""
+    shown = ", ".join(clients[:MOST_NAMED]) or "nobody"
+    more = len(clients) - MOST_NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _known(value: float) -> float:
@@ -268,6 +274,9 @@ def _malicious_weight(clients: pd.DataFrame) -> float:
 
 MEASURES = tuple(name for name, kind in columns_of(RunSummary).items() if kind is float)
 """The names of a summary's numbers: of the last round, and of the judgement over all rounds."""
+
+MOST_NAMED = 40
+"""Clients in a line of the log."""
 
 LATER = ("false_accusations", "honest_in_branches")
 """What earlier summaries lack."""

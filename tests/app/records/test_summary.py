@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -64,6 +65,13 @@ def test_it_says_how_uneven_classes_and_subgroups_fare(records: RunWriter, confi
     records.save_summary(summary)
     assert records.run.summary.subgroups == summary.subgroups
     assert records.run.summary.test_balanced_accuracy == 0.66
+
+
+def test_the_log_names_forty_of_a_thousand_clients(records: RunWriter, config: RunConfig) -> None:
+    many = replace(summary_of(records), malicious=[str(client) for client in range(1000)])
+    text = "\n".join(many.lines(config, records.run.path))
+    assert "malicious clients      0, 1, 2," in text
+    assert ", 38, 39 and 960 more\n" in text
 
 
 def test_it_is_json_to_every_reader_and_null_where_nothing_is_known(records: RunWriter) -> None:
