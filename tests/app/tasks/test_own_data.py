@@ -32,6 +32,9 @@ from clients.malicious import MaliciousClient
 from clients.model_arrays import arrays_of
 from pawbrofl_app.client_app import client_at, make_client_app
 from pawbrofl_app.engines.flower_identity import act_as_server_of, delivered
+from pawbrofl_app.engines.in_process import InProcessGrid
+from pawbrofl_app.records.run_folder import RunFolder
+from pawbrofl_app.server_app import serve
 from pawbrofl_app.settings.node_config import Site
 from pawbrofl_app.settings.run_config import RunConfig
 from pawbrofl_app.tasks import pictures
@@ -278,3 +281,35 @@ def test_malicious_by_its_own_node_config_it_stamps_the_runs_trigger(
     assert isinstance(client, MaliciousClient)
     assert client.attack.backdoor is not None
     assert client.attack.backdoor.trigger == table.trigger
+
+
+def test_a_federation_trains_on_sites_tables_and_goes_on_without_one_that_lacks_a_column(
+    tmp_path: Path, table: Task, defaults: dict[str, Any]
+) -> None:
+    """All of a run but the SuperLink: server, messages, clients, as where they are SuperNodes."""
+    contents = PEOPLE, PEOPLE, PEOPLE.replace("job,", "post,")
+    folders = [tmp_path / name for name in ("one", "two", "lacks")]
+    for folder, content in zip(folders, contents, strict=True):
+        folder.mkdir()
+        (folder / "ours.csv").write_text(content)
+    settings = defaults | {
+        "dataset": "csv(client=city)",
+        "data-dir": str(tmp_path / "server"),
+        "results-dir": str(tmp_path / "run"),
+        "num-clients": 3,
+        "num-rounds": 2,
+        "min-fit-clients": 2,
+        "attack": "none",
+        "figures": False,
+    }
+    grid = InProcessGrid(make_client_app(), settings, 3)
+    grid.is_simulation = False
+    for context, folder in zip(grid._contexts.values(), folders, strict=True):
+        context.node_config["data-dir"] = str(folder)
+    serve(grid, RunConfig.parse(settings))
+    rows = RunFolder(tmp_path / "run").clients
+    missing = rows[rows["left_out"] != ""]
+    assert rows["round"].value_counts().to_dict() == {1: 3, 2: 3}
+    assert len(missing) == 2
+    assert missing["left_out"].str.contains("lacks/ours.csv: column 'job' is missing").all()
+    assert (rows.loc[rows["left_out"] == "", "num_examples"] == 4).all()
