@@ -16,6 +16,7 @@ from .update_vectors import in_form_of, known_updates
 from .vectors import (
     DIRECTIONS,
     a_little_is_enough,
+    anti_minority,
     hidden_deviations,
     inner_product_manipulation,
     mimic,
@@ -115,3 +116,16 @@ class MinSum(MinMax):
     def poison_update(self, update: Update, knowledge: Knowledge) -> Update:
         """Return the mean, moved."""
         return in_form_of(min_sum(known_updates(knowledge), self.direction), update)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AntiMinority(Attack):
+    """Take an honest minority out of the mean: send the opposite of where it would move the model.
+
+    Omniscient attackers see all honest updates and find the minority among them; others find what is
+    most unlike the rest among their own.
+    """
+
+    def poison_update(self, update: Update, knowledge: Knowledge) -> Update:
+        """Return the opposite, seen from the majority's mean."""
+        return in_form_of(anti_minority(known_updates(knowledge)), update)

@@ -10,7 +10,14 @@ from .backdoors.centralised import CentralisedBackdoor
 from .backdoors.distributed import DistributedBackdoor, SingleShotBackdoor
 from .backdoors.erased_corner import ErasedCorner
 from .backdoors.stealthy import StealthyBackdoor
-from .colluding_updates import ALittleIsEnough, InnerProductManipulation, Mimic, MinMax, MinSum
+from .colluding_updates import (
+    ALittleIsEnough,
+    AntiMinority,
+    InnerProductManipulation,
+    Mimic,
+    MinMax,
+    MinSum,
+)
 from .false_reports import (
     ColludingReport,
     DeflatedReport,
@@ -61,6 +68,7 @@ class RegisteredAttack:
 _XIE_2020 = "Xie, Huang, Chen, Li: DBA (ICLR 2020)"
 _SHEJWALKAR = "Shejwalkar, Houmansadr: Manipulating the Byzantine (NDSS 2021)"
 _HERE = "this project: the paper leaves open that reports may be false"
+_FAIRNESS = "this project: who would be served evenly can be aimed at"
 
 ATTACKS: dict[str, RegisteredAttack] = {
     "dba": RegisteredAttack(
@@ -136,6 +144,11 @@ ATTACKS: dict[str, RegisteredAttack] = {
         Mimic,
         "Karimireddy, He, Jaggi: Byzantine-robust learning by bucketing (ICLR 2022)",
         "one client counts more than once; harmless where clients' data are alike",
+    ),
+    "anti-minority": RegisteredAttack(
+        AntiMinority,
+        _FAIRNESS,
+        "keeps a mean from learning what is asked of a minority; harmless where there is none",
     ),
     "honest-report": RegisteredAttack(
         HonestReport, _HERE, "hides the large gap that training on poisoned data closes"

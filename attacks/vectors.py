@@ -118,6 +118,26 @@ def min_sum(known: Vector, direction: str = "deviation") -> Vector:
     return _moved(known, direction, _min_sum_gamma)
 
 
+def anti_minority(known: Vector) -> Vector:
+    """Return the known majority's mean, moved away from the minority as far as that is from it.
+
+    ``2 a - b``, with a and b the means of the larger and the smaller of the two groups into which the
+    known updates fall along their widest direction, split where the squared distances to the groups'
+    means sum up to least. As many attackers as the minority has clients take all of it out of the mean.
+    An attack of this project.
+    """
+    centred = known - known.mean(axis=0)
+    widest = np.linalg.eigh(centred @ centred.T)[1][:, -1]
+    order = np.argsort(widest, kind="stable")
+    along, n = widest[order], len(known)
+    if n < 2:
+        return np.asarray(known[0])
+    spreads = [along[:k].var() * k + along[k:].var() * (n - k) for k in range(1, n)]
+    groups = np.split(order, [1 + int(np.argmin(spreads))])
+    minority, majority = (known[group].mean(axis=0) for group in sorted(groups, key=len))
+    return np.asarray(2 * majority - minority)
+
+
 def _moved(
     known: Vector, direction: str, largest_gamma: Callable[[Vector, Vector, float], float]
 ) -> Vector:

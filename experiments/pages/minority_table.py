@@ -9,7 +9,7 @@ from .bounded_shares import CSV as BOUNDED_SHARES
 from .bounded_shares import bounded_shares_table
 from .page import Page
 
-CSV = "minorities.csv"
+CSV, AIMED_AT = "minorities.csv", "anti_minority.csv"
 MEASURES = {
     "majority_accuracy": "majority's accuracy",
     "minority_accuracy": "minority's accuracy",
@@ -31,6 +31,21 @@ def minority_table(cells: pd.DataFrame) -> str:
     return markdown_table(pd.DataFrame(rows))
 
 
+def aimed_at_table(cells: pd.DataFrame) -> str:
+    """Return the same of attackers who aim at the minority, whom half of it may be vouched against."""
+    names = cells["aggregator"].str.replace("coalition-filtering", "default")
+    names += cells["branches"].fillna(0).gt(0).map({True: ", 2 branches", False: ""})
+    names += cells["vouched"].notna().map({True: ", half of the minority vouched for", False: ""})
+    rows = []
+    grouped = cells.assign(method=names).groupby(["minority", "method"], sort=False)
+    for (minority, method), part in grouped:
+        row = {"minority": minority, "aggregator": method}
+        for measure in ("majority_accuracy", "minority_accuracy"):
+            row[MEASURES[measure]] = f"{part[measure].mean():.2f} ± {part[measure].std():.2f}"
+        rows.append(row)
+    return markdown_table(pd.DataFrame(rows))
+
+
 def _order(column: pd.Series) -> pd.Series:
     """Return each value's place in the study's order."""
     return column.map({value: place for place, value in enumerate(column.unique())})
@@ -40,7 +55,8 @@ PAGE = Page(
     "minorities.md",
     lambda recorded: {
         "minorities": minority_table(pd.read_csv(recorded / CSV)),
+        "aimed-at": aimed_at_table(pd.read_csv(recorded / AIMED_AT)),
         "bounded-shares": bounded_shares_table(pd.read_csv(recorded / BOUNDED_SHARES)),
     },
-    studies={"minorities": CSV, "bounded-shares": BOUNDED_SHARES},
+    studies={"minorities": CSV, "anti-minority": AIMED_AT, "bounded-shares": BOUNDED_SHARES},
 )

@@ -18,7 +18,7 @@ from attacks.false_reports import InflatedReport
 from attacks.label_flip import LabelFlip
 from attacks.untargeted_updates import AdditiveNoise, ModelReplacement, NormBall, SignFlip
 from attacks.update_vectors import as_vector, in_form_of, known_updates
-from attacks.vectors import DIRECTIONS, Vector, hidden_deviations
+from attacks.vectors import DIRECTIONS, Vector, anti_minority, hidden_deviations
 
 from .conftest import MakeKnowledge
 
@@ -44,6 +44,22 @@ def test_sign_flip_inner_product_and_mimic_are_what_they_say(make_knowledge: Mak
     expected = -0.5 * known.mean(axis=0)
     np.testing.assert_allclose(sent(InnerProductManipulation(), knowledge), expected, rtol=1e-5)
     np.testing.assert_array_equal(sent(Mimic(victim=2), knowledge), known[2])
+
+
+@pytest.mark.parametrize("size", [1, 4, 7])
+def test_anti_minority_takes_the_minority_out_of_the_mean(size: int) -> None:
+    random = np.random.default_rng(size)
+    known = random.normal(scale=0.1, size=(16, 30))
+    known[:, 0] += 1.0
+    minority = random.permutation(16)[:size]
+    known[minority, 1] += 3.0
+    one = anti_minority(known)
+    assert one[0] == pytest.approx(1.0, abs=0.3)
+    assert one[1] == pytest.approx(-3.0, abs=0.3)
+    np.testing.assert_allclose(anti_minority(known[::-1]), one, rtol=0, atol=1e-9)
+    everyone = np.concatenate([known, np.tile(one, (size, 1))])
+    assert abs(everyone[:, 1].mean()) < 0.1
+    np.testing.assert_array_equal(anti_minority(known[:1]), known[0])
 
 
 def test_all_of_a_coalition_send_the_same(make_knowledge: MakeKnowledge) -> None:

@@ -91,8 +91,9 @@ def test_the_matrix_holds_every_attack_on_data_and_updates() -> None:
     attacks = {str(cell.varied["attack"]) for cell in Study.load("threat-matrix").cells} - {"none"}
     covered = {name for attack in attacks for name, _ in parse(attack)}
     on_data_or_updates = {name for name, entry in ATTACKS.items() if entry.changes != ("report",)} - {
-        "norm-ball"
-    }  # part of stealthy-dba
+        "norm-ball",  # part of stealthy-dba
+        "anti-minority",  # has a study of its own, with minorities
+    }
     assert on_data_or_updates <= covered
 
 
