@@ -37,7 +37,8 @@ PEERS = (
 """Methods of others, as they are published."""
 
 FALSE_REPORTS_COMPARED = ("q-FFL, q = 1", "q-FFL, q = 5", "AFL", "TERM")
-RECOMMENDED = "default + branches"
+RECOMMENDED = "default + tilt + branches"
+"""What `PAwBRoFL(branches=2)` is."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,12 @@ def serves_it_under_attack(means: Means, method: str) -> Iterator[Check]:
 
 
 def withstands_false_reports(means: Means, method: str) -> Iterator[Check]:
-    """Liars: the worst-off honest clients lose little against no attackers at all."""
+    """Liars: the worst-off honest clients lose little against no attackers at all, and by the lies alone."""
     for setting, title in {NOBODY: "no minority", **MINORITIES, "dirichlet": "Dirichlet 0.1"}.items():
-        without = means.get(method, setting, "none", "worst_honest")
         value = means.get(method, setting, LYING_FLIP, "worst_honest")
-        yield Check(title, f"worst 10%, without attack {without:.3f} - 0.02", value, without - 0.02)
+        for attack, instead in (("none", "without attack"), (HONEST_FLIP, "with honest reports")):
+            other = means.get(method, setting, attack, "worst_honest")
+            yield Check(title, f"worst 10%, {instead} {other:.3f} - 0.02", value, other - 0.02)
 
 
 def costs_nothing_without_need(means: Means, method: str) -> Iterator[Check]:
