@@ -124,7 +124,7 @@ def serves_it_under_attack(means: Means, method: str) -> Iterator[Check]:
 
 
 def withstands_false_reports(means: Means, method: str) -> Iterator[Check]:
-    """Liars: the worst-off honest clients lose little against no attackers at all, and by the lies alone."""
+    """Liars: the worst-off honest clients lose little against no attackers, and by the lies alone."""
     for setting, title in {NOBODY: "no minority", **MINORITIES, "dirichlet": "Dirichlet 0.1"}.items():
         value = means.get(method, setting, LYING_FLIP, "worst_honest")
         for attack, instead in (("none", "without attack"), (HONEST_FLIP, "with honest reports")):
