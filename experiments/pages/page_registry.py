@@ -33,6 +33,9 @@ PAGES = {
     ),
     "heterogeneity": Entry("pages.heterogeneity", "heterogeneity.md: clients with unlike data"),
     "minorities": Entry("pages.minority_table", "minorities.md: honest minorities, served or left out"),
+    "adult-and-cifar10": Entry(
+        "pages.other_tasks", "tasks.md: attacks against aggregators on Adult and CIFAR-10"
+    ),
     "robust-and-fair": Entry(
         "pages.robust_and_fair",
         "robust_and_fair.md: minorities and attackers, who serves whom",

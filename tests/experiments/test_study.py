@@ -160,6 +160,7 @@ def test_a_study_inherits_settings_and_replaces_what_it_has_itself(tmp_path: Pat
 
 
 CELLS = {
+    "adult-and-cifar10": "76b84780",
     "anti-minority": "6283eb0c",
     "as-published": "615a4854",
     "bounded-shares": "e6d102e6",
