@@ -1,39 +1,47 @@
 """Flower's own robust strategies, to compare with: coordinate-wise median and trimmed mean.
 
 They have neither weights per client nor a tilt; the records hold NaN where PAwBRoFL's have weights, and
-nobody is judged.
+nobody is judged but who sends no model. Such replies, which would end a run of Flower's, are left out as
+PAwBRoFL leaves them out.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import Any
 
-from flwr.common import FitIns, FitRes, Parameters, Scalar
+from flwr.common import FitIns, FitRes, Parameters, Scalar, ndarrays_to_parameters
 from flwr.server.client_manager import ClientManager
 from flwr.server.client_proxy import ClientProxy
 from flwr.server.strategy import FedAvg, FedMedian, FedTrimmedAvg
 
-from strategies.diagnostics import ClientDiagnostics, OnRound, RoundDiagnostics
+from strategies.branch_state import MAIN
+from strategies.diagnostics import OnRound, RoundDiagnostics, Verdict, diagnose
 from strategies.epsilon import max_malicious
-from strategies.replies.client_replies import reported_number
+from strategies.flower_log import log_aggregation
+from strategies.replies.client_replies import EncodedReply, read_replies
+from strategies.replies.sent_model import SentModel
+
+NOT_JUDGED = Verdict(math.nan, math.nan, False)
 
 
 class _Recorded(FedAvg):
     """Tells of every round what PAwBRoFL would, as far as there is anything to tell."""
 
+    _sent: SentModel
+
     def __init__(self, *, client_id_key: str, on_round: OnRound, **options: Any) -> None:
         super().__init__(**options)
         self._client_id_key = client_id_key
         self._on_round = on_round
-        self._sent_at = 0.0
 
     def configure_fit(
         self, server_round: int, parameters: Parameters, client_manager: ClientManager
     ) -> list[tuple[ClientProxy, FitIns]]:
-        """Sample clients, and remember when."""
-        self._sent_at = time.perf_counter()
+        """Sample clients, and remember what they are sent and when."""
+        self._sent = SentModel.now(parameters.tensors, None, ())
         return super().configure_fit(server_round, parameters, client_manager)
 
     def aggregate_fit(
@@ -42,27 +50,35 @@ class _Recorded(FedAvg):
         results: list[tuple[ClientProxy, FitRes]],
         failures: list[tuple[ClientProxy, FitRes] | BaseException],
     ) -> tuple[Parameters | None, dict[str, Scalar]]:
-        """Aggregate, in the clients' order, and tell of the round."""
+        """Aggregate the replies that are models, in the clients' order, and tell of the round."""
         received_at = time.perf_counter()
-        results = sorted(results, key=lambda reply: int(reply[1].metrics[self._client_id_key]))
-        aggregated = super().aggregate_fit(server_round, results, failures)
-        now = time.perf_counter()
-        clients = tuple(
-            ClientDiagnostics(
-                client=str(result.metrics[self._client_id_key]),
-                robust_weight=math.nan,
-                weight=math.nan,
-                loss_gap=reported_number(result.metrics, "loss_gap"),
-                judged_malicious=False,
-                num_examples=result.num_examples,
-                node=node.cid,
-            )
-            for node, result in results
+        replies = [
+            EncodedReply(node.cid, fit.parameters.tensors, fit.metrics, fit.num_examples)
+            for node, fit in results
+        ]
+        read = read_replies(
+            replies, self._sent, loss_gap_key="loss_gap", client_id_key=self._client_id_key
         )
-        self._on_round(
-            RoundDiagnostics(server_round, clients, received_at - self._sent_at, now - received_at)
-        )
+        usable = []
+        for reply in read:
+            node, fit = results[reply.position]
+            if not reply.left_out:
+                usable.append((node, replace(fit, parameters=ndarrays_to_parameters(reply.arrays))))
+        aggregated = self._aggregate(server_round, usable, failures)
+        seconds = received_at - self._sent.sent_at, time.perf_counter() - received_at
+        clients = diagnose(read, [NOT_JUDGED] * len(usable), [MAIN] * len(read))
+        diagnostics = RoundDiagnostics(server_round, clients, *seconds)
+        log_aggregation(diagnostics, "aggregate_fit")
+        self._on_round(diagnostics)
         return aggregated
+
+    def _aggregate(
+        self,
+        server_round: int,
+        usable: list[tuple[ClientProxy, FitRes]],
+        failures: list[tuple[ClientProxy, FitRes] | BaseException],
+    ) -> tuple[Parameters | None, dict[str, Scalar]]:
+        return super().aggregate_fit(server_round, usable, failures)
 
 
 class RecordedMedian(_Recorded, FedMedian):
@@ -76,16 +92,16 @@ class RecordedTrimmedAverage(_Recorded, FedTrimmedAvg):
         super().__init__(**options)
         self._epsilon = epsilon
 
-    def aggregate_fit(
+    def _aggregate(
         self,
         server_round: int,
-        results: list[tuple[ClientProxy, FitRes]],
+        usable: list[tuple[ClientProxy, FitRes]],
         failures: list[tuple[ClientProxy, FitRes] | BaseException],
     ) -> tuple[Parameters | None, dict[str, Scalar]]:
-        """Aggregate, with ``beta`` for the number of clients that answered."""
-        m = max(len(results), 1)
+        """Aggregate, with ``beta`` for the number of models."""
+        m = max(len(usable), 1)
         self.beta = (max_malicious(self._epsilon, m) + 0.25) / m  # Flower rounds ``beta m`` down
-        return super().aggregate_fit(server_round, results, failures)
+        return super()._aggregate(server_round, usable, failures)
 
 
 BASELINES: dict[str, type[RecordedMedian | RecordedTrimmedAverage]] = {
