@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .curves import charts, gaps, last_of
 from .heat_map import heat_map
-from .judgements import Judgement, judgements
+from .judgements import Judgement, brought_back, judgements
 from .page_template import TEMPLATE
 from .run_records import RunRecords
 
@@ -73,6 +73,7 @@ def page_of(records: RunRecords, title: str) -> str:
             key=lambda one: (len(one.client), one.client),
         ),
         malicious=records.truly_malicious,
+        brought_back=brought_back(records),
     )
 
 

@@ -1,4 +1,4 @@
-"""Who was judged malicious, when and why, and who is left out again and again."""
+"""Who was judged malicious, when and why, who is left out again and again, who counts all the same."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .run_records import ClientRecord, RunRecords
+from .run_records import ClientRecord, RunRecords, in_order
 
 MOST_RANGES = 12
 ROUNDS_RUNNING = 3
@@ -45,6 +45,42 @@ class Judgement:
     loss_gap: float
     others_gap: float
     truly_malicious: bool | None
+
+
+@dataclass(frozen=True)
+class BroughtBack:
+    """A client whose updates counted though the weighting leaves them out.
+
+    Attributes
+    ----------
+    client : str
+    by : tuple of str
+        What brought it back, such as "vouching", the most frequent first.
+    when : str
+        In which rounds, such as "1-4, 7".
+    """
+
+    client: str
+    by: tuple[str, ...]
+    when: str
+
+
+def brought_back(records: RunRecords) -> list[BroughtBack]:
+    """Return those who counted though the weighting leaves them out, in numerical order."""
+    rows: dict[str, list[ClientRecord]] = {
+        name: [] for name in in_order({one.client for one in records.clients if one.brought_back_by})
+    }
+    for record in sorted(records.clients, key=lambda record: record.round):
+        if record.client in rows:
+            rows[record.client].append(record)
+    return [_brought_back(client, own) for client, own in rows.items()]
+
+
+def _brought_back(client: str, own: Sequence[ClientRecord]) -> BroughtBack:
+    back = [record for record in own if record.brought_back_by]
+    by = Counter(record.brought_back_by for record in back)
+    when = ranges([record.round for record in back], [record.round for record in own])
+    return BroughtBack(client, tuple(reason for reason, _ in by.most_common()), when)
 
 
 def judgements(records: RunRecords) -> list[Judgement]:

@@ -89,6 +89,14 @@ summary { cursor: pointer; padding: .6rem 0; }
 </ul>
 Either an attack or an honest minority: updates alone do not tell which. Whoever runs the federation should look.</div>
 {% endif %}
+{% if brought_back %}
+<div class="note"><b>Kept though the weighting leaves them out:</b>
+<ul>
+{% for one in brought_back %}
+<li>{{ one.client }} in rounds {{ one.when }} ({{ one.by | join(", ") }})</li>
+{% endfor %}
+</ul></div>
+{% endif %}
 {% if charts %}
 <h2>Over the rounds</h2>
 <div class="charts">

@@ -25,6 +25,7 @@ CLIENT_COLUMNS = (
     "num_examples",
     "left_out",
     "branch",
+    "brought_back_by",
 )
 SHARE_OF_TIME = 0.05
 """So much of the time, at most, goes into the page while the run goes on."""

@@ -36,6 +36,8 @@ class ClientRecord:
         Why its reply could not be used; empty where it could.
     truly_malicious : bool or None
         None where the records do not say.
+    brought_back_by : str
+        What made its update count though the weighting leaves it out; empty where nothing did.
     """
 
     round: int
@@ -45,6 +47,7 @@ class ClientRecord:
     judged_malicious: bool
     left_out: str
     truly_malicious: bool | None
+    brought_back_by: str = ""
 
     @property
     def reason(self) -> str:
@@ -147,6 +150,7 @@ def _client(row: Mapping[str, str]) -> ClientRecord:
         judged_malicious=row.get("judged_malicious") == "True",
         left_out=row.get("left_out", ""),
         truly_malicious=None if truth == "" else truth == "True",
+        brought_back_by=row.get("brought_back_by", ""),
     )
 
 

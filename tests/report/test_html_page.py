@@ -43,6 +43,19 @@ def test_who_was_judged_when_why_and_since_when() -> None:
     assert second.since_round is None
 
 
+def test_the_page_names_who_is_kept_though_the_weighting_leaves_them_out(tmp_path: Path) -> None:
+    rows = [f"{number},{client},0.1,0,0.2,False,9,,0," for number in (1, 2, 3) for client in (7, 12)]
+    back = [row + "vouching" * row.startswith(("1,12", "2,12", "3,7")) for row in rows]
+    (tmp_path / "clients.csv").write_text("\n".join([f"{HEADER},brought_back_by", *back]) + "\n")
+    page = write_page(tmp_path).read_text()
+    assert re.findall(r"<li>(.* \(vouching\))</li>", page) == [
+        "7 in rounds 3 (vouching)",
+        "12 in rounds 1-2 (vouching)",
+    ]
+    (tmp_path / "clients.csv").write_text("\n".join([HEADER, "1,7,0.1,0,0.2,False,9,,0"]) + "\n")
+    assert "Kept though" not in write_page(tmp_path).read_text()
+
+
 def test_ranges_of_rounds() -> None:
     every = range(1, 50)
     assert ranges([], every) == ""
