@@ -20,7 +20,7 @@ from .honest import HonestClient
 from .training_cache import NDArrays
 
 _RANDOM_OF_ATTACK = 1
-"""Last word of the seed of an attack's random numbers: they are not those of the batches."""
+"""Last word of the seed of an attack's random numbers, whatever it is: they are not the batches'."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def test_attacker_j_stamps_pattern_j_mod_4(attacker: int) -> None:
     assert pixels == stamped_pixels(BarTrigger(), [attacker % 4])
 
 
-@pytest.mark.parametrize(("batch", "poisoned"), [(64, 20), (10, 3), (1, 1)])
+@pytest.mark.parametrize(("batch", "poisoned"), [(64, 20), (10, 3), (5, 2), (1, 1)])
 def test_20_of_64_are_poisoned(batch: int, poisoned: int) -> None:
     attack = DistributedBackdoor(attacker=0)
     images, labels = attack.poison_batch(

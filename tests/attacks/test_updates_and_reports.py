@@ -202,6 +202,18 @@ def test_reported_gaps(attack: str, gap: float, make_knowledge: MakeKnowledge) -
     assert reported.num_examples == 20
 
 
+@pytest.mark.parametrize(
+    ("attack", "gap"), [("inflated-report(factor=3)", 0.6), ("deflated-report(factor=0.5)", 0.1)]
+)
+def test_a_gap_below_0_is_inflated_or_deflated_as_if_it_were_above(
+    attack: str, gap: float, make_knowledge: MakeKnowledge
+) -> None:
+    """Else an inflated one would be smaller than the honest one that it is made of."""
+    knowledge = make_knowledge()
+    report = replace(knowledge.own_honest_training().report, loss_gap=-0.2)
+    assert make_attack(attack, {}).falsify_report(report, knowledge).loss_gap == pytest.approx(gap)
+
+
 def test_an_inflated_loss_takes_the_gap_with_it(make_knowledge: MakeKnowledge) -> None:
     knowledge = make_knowledge(attacker=1)
     report = replace(knowledge.own_honest_training().report, loss_before=2.0, loss_after=0.5)

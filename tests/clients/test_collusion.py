@@ -110,9 +110,12 @@ def test_an_honest_training_is_computed_once_for_each_model_and_round(
     assert trained == MALICIOUS
     fit(malicious(1, "min-max", MALICIOUS, shared), server_round=2)
     assert trained == MALICIOUS * 2
+    another_model = [np.asarray(array + 1) for array in arrays_of(make_model())]
+    malicious(1, "min-max", MALICIOUS, shared).fit(another_model, {"server_round": 2})
+    assert trained == MALICIOUS * 3
 
 
-def test_noise_differs_between_attackers_and_rounds_and_repeats() -> None:
+def test_noise_differs_between_attackers_rounds_and_seeds_and_repeats() -> None:
     sent = [
         fit(malicious(client, "additive-noise", MALICIOUS), server_round)[0][0]
         for client, server_round in ((1, 1), (4, 1), (1, 2), (1, 1))
@@ -120,6 +123,10 @@ def test_noise_differs_between_attackers_and_rounds_and_repeats() -> None:
     assert not np.array_equal(sent[0], sent[1])
     assert not np.array_equal(sent[0], sent[2])
     np.testing.assert_array_equal(sent[0], sent[3])
+    one, other = honest_client(1), honest_client(1)
+    other.seed += 1
+    first, second = (Collusion().knowledge(own, [], 1).random.random() for own in (one, other))
+    assert first != second
 
 
 def test_batch_norm_s_counters_are_sent_as_honest_training_leaves_them() -> None:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from attacks import Attack, BarTrigger, DistributedBackdoor
-from clients.honest import HonestClient
+from attacks import Attack, BarTrigger, DistributedBackdoor, Knowledge, TrainingReport
+from clients.honest import HonestClient, batch_order
 from clients.local_training import LocalTraining
 from clients.malicious import MaliciousClient
 from clients.model_arrays import arrays_of, load_arrays
@@ -77,6 +77,44 @@ def test_outside_attack_rounds_a_malicious_client_is_honest(samples: tuple[Tenso
         sent = malicious(samples, attack).fit(received, {"server_round": server_round})[0]
         honest = honest_client(samples).fit(received, {"server_round": server_round})[0]
         assert all(np.array_equal(a, b) for a, b in zip(sent, honest, strict=True)) is same
+
+
+def test_an_attacker_trains_on_its_poisoned_data(samples: tuple[Tensor, Tensor]) -> None:
+    """Where all of it is poisoned, as an honest client would that has such data."""
+    received = arrays_of(make_model())
+    attack = DistributedBackdoor(attacker=0, poison_fraction=1.0, scale=1.0)
+    sent, _, metrics = malicious(samples, attack).fit(received, {"server_round": 1})
+    expected, _, of_poisoned = honest_client(attack.poison_batch(*samples)).fit(
+        received, {"server_round": 1}
+    )
+    for array, other in zip(sent, expected, strict=True):
+        np.testing.assert_allclose(array, other, atol=1e-5)
+    on_own, _, _ = honest_client(samples).fit(received, {"server_round": 1})
+    assert not np.allclose(sent[0], on_own[0], atol=1e-3)
+    assert metrics["loss_gap"] == pytest.approx(of_poisoned["loss_gap"])
+
+
+class ClaimsManyExamples(Attack):
+    """Says that it trained on more samples than it has."""
+
+    def falsify_report(self, report: TrainingReport, knowledge: Knowledge) -> TrainingReport:
+        return replace(report, num_examples=1000)
+
+
+def test_the_number_of_examples_is_part_of_the_report(samples: tuple[Tensor, Tensor]) -> None:
+    received = arrays_of(make_model())
+    _, num_examples, metrics = malicious(samples, ClaimsManyExamples()).fit(
+        received, {"server_round": 1}
+    )
+    assert num_examples == metrics["num_examples"] == 1000
+
+
+def test_batches_are_each_clients_rounds_and_seeds_own() -> None:
+    drawn = {
+        int(torch.randint(2**60, (1,), generator=batch_order(*words)))
+        for words in ((7, 1, 3), (8, 1, 3), (7, 2, 3), (7, 1, 4), (7, 3, 1))
+    }
+    assert len(drawn) == 5
 
 
 def test_the_update_is_scaled(samples: tuple[Tensor, Tensor]) -> None:

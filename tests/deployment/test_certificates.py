@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key, load_ssh_public_key
 
 from deployment.certificates import main, make_server_certificate, make_supernode_key
@@ -60,6 +61,16 @@ def test_a_client_trusts_no_other_authority(made: Path, tmp_path: Path) -> None:
     make_server_certificate(tmp_path, ["10.0.0.5"])
     with pytest.raises(ssl.SSLCertVerificationError):
         connect(made, "10.0.0.5", tmp_path / "ca.crt")
+
+
+def test_the_server_s_certificate_cannot_sign_others(made: Path) -> None:
+    for name, is_authority in (("ca.crt", True), ("superlink.crt", False)):
+        certificate = x509.load_pem_x509_certificate((made / name).read_bytes())
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+        assert constraints.value.ca == usage.key_cert_sign == is_authority
+        assert constraints.critical
+        assert constraints.value.path_length == (0 if is_authority else None)
 
 
 def test_private_keys_are_for_their_owner_only_and_belong_to_the_public_ones(made: Path) -> None:

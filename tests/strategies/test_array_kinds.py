@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import nn
 import strategies.message
 from strategies import Filtering, Mean, PAwBRoFL, PerformanceAware, aggregate
 from strategies.replies.sent_model import outside_gramian
+from strategies.replies.serialized_arrays import BFLOAT16, serialize_array
 from strategies.server_step import server_step
 
 from .one_round import BOTH_APIS, AggregateFit, AggregateTrain, Model, Reply
@@ -69,6 +71,16 @@ def test_bfloat16_models_are_averaged_as_numbers(api: Any) -> None:
     assert model[0].dtype == np.dtype("V2")
     back = torch.from_numpy(model[0].view(np.int16)).view(torch.bfloat16)
     assert torch.equal(back, torch.full((2, 2), 3.0, dtype=torch.bfloat16))
+
+
+def test_bfloat16_is_rounded_as_pytorch_rounds_it() -> None:
+    """Ties to the even one, and what exceeds all numbers to infinity."""
+    upper = np.random.default_rng(0).integers(0, 2**16, 5000, dtype=np.uint32) << 16
+    ends = np.array([0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF], dtype=np.uint32)
+    values = (upper[:, None] | ends).view(np.float32)
+    values = values[np.isfinite(values)]
+    ours = np.load(BytesIO(serialize_array(values, BFLOAT16)))
+    assert ours.tobytes() == bfloat16_bits(torch.from_numpy(values).bfloat16()).tobytes()
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8, np.bool_])
@@ -231,3 +243,12 @@ def test_learning_rate_moves_what_is_in_the_gramian_only() -> None:
     models = [[a + 4 for a in start] for _ in range(3)]
     step = server_step(start, models, Mean(), server_learning_rate=0.5, not_in_gramian={1})
     np.testing.assert_array_equal(step.model, [[2, 2], [4, 4]])
+
+
+def test_statistics_are_averaged_with_the_weights_after_the_tilt() -> None:
+    start = [np.zeros(2, np.float32), np.zeros(2, np.float32)]
+    models = [[a + n for a in start] for n in (1, 2, 6)]
+    worst_alone = PerformanceAware(mu=1e-9, bound_reports=False)
+    tilted: dict[str, Any] = {"loss_gaps": [0.0, 0.0, 1.0], "performance": worst_alone}
+    step = server_step(start, models, Mean(), **tilted, not_in_gramian={1}, epsilon=0.0)
+    np.testing.assert_array_equal(step.model[1], [6, 6])

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strategies import diagnostics_table
+from strategies import Aggregation, diagnostics_table
+from strategies.diagnostics import verdicts
 
 from .one_round import BOTH_APIS
 from .test_pawbrofl_strategy import START, honest_replies
@@ -33,6 +34,12 @@ def test_the_table_says_of_each_client_what_became_of_it(api: Any) -> None:
     assert first["reason"]["5"].startswith("left out: ")
     assert set(first["reason"].drop(["2", "5"])) == {""}
     assert set(first["num_examples"]) == {10}
+
+
+def test_malicious_is_whose_robust_weight_is_below_half_of_an_equal_share() -> None:
+    q = np.array([0.0, 0.0999, 0.1, 0.2, 0.6001])
+    judged = [each.judged_malicious for each in verdicts(Aggregation(q, q, q, np.full(5, ""), 0))]
+    assert judged == [True, True, False, False, False]
 
 
 def test_no_rounds_make_an_empty_table() -> None:

@@ -103,6 +103,7 @@ def test_an_unknown_serialization_is_left_out() -> None:
     [
         {"accuracy": 0.5},
         {"num-examples": 0, "accuracy": 0.5},
+        {"num-examples": -9, "accuracy": 0.5},
         {"num-examples": [1, 2], "accuracy": 0.5},
         {"num-examples": 10, "accuracy": math.nan},
         {"num-examples": 10, "accuracy": 1e308},
@@ -120,6 +121,15 @@ def test_metrics_unlike_the_others_are_not_averaged(metrics: dict[str, Any]) -> 
     _, averaged = way.answer(START, contents)
     assert averaged is not None
     assert averaged["accuracy"] == pytest.approx(0.25)
+
+
+def test_where_nobody_has_examples_no_metrics_are_averaged() -> None:
+    way = AggregateTrain()
+    replies = honest_replies()
+    for reply in replies:
+        reply.num_examples = 0
+    assert way.run(START, replies) is not None
+    assert not way.metrics
 
 
 def test_a_hostile_evaluation_does_not_end_the_run() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import strategies.message
-from strategies import Mean, PAwBRoFL, PerformanceAware, aggregate
+from strategies import Mean, Momentum, PAwBRoFL, PerformanceAware, aggregate
 
 from .one_round import BOTH_APIS, AggregateFit, AggregateTrain, Model, NamedProxy, Reply
 
@@ -84,6 +84,38 @@ def test_order_does_not_matter_either_where_clients_claim_the_same_name(api: Any
     for reply in replies[:3]:
         reply.metrics["partition_id"] = 5
     assert_same_bits(api().run(START, replies), api().run(START, replies[::-1]))
+
+
+@pytest.mark.parametrize(("name", "first"), [(5, ["997", "996"]), (None, ["997", "996", "995"])])
+def test_clients_without_a_name_of_their_own_are_told_of_in_one_order(
+    api: Any, name: int | None, first: list[str]
+) -> None:
+    """By what they send, and by their gaps where that is the same; those without any name come last."""
+    replies = honest_replies(6)
+    replies[1].model = replies[0].model
+    for reply in replies[:3]:
+        del reply.metrics["partition_id"]
+        if name is not None:
+            reply.metrics["partition_id"] = name
+    told = []
+    for arrived in (replies, replies[::-1]):
+        way = api()
+        way.run(START, arrived)
+        told.append([client.node for client in way.rounds[0].clients])
+    assert told[0] == told[1]
+    assert told[0][: len(first)] == first
+
+
+def test_a_model_that_is_not_finite_is_not_taken_and_leaves_no_trace(api: Any, log: list[str]) -> None:
+    """Not in the server optimiser either, which would carry it into the next round."""
+    options: dict[str, Any] = {"server_learning_rate": 1e38, "server_optimizer": Momentum()}
+    small = honest_replies()
+    for reply in small:
+        reply.model = [1e-30 * array for array in reply.model]
+    way = api(**options)
+    assert way.run(START, honest_replies()) is None
+    assert any("the new model is not finite, the old one is kept" in line for line in log)
+    assert_same_bits(way.run(START, small, server_round=2), api(**options).run(START, small))
 
 
 def test_server_learning_rate_scales_the_step(api: Any) -> None:

@@ -109,6 +109,13 @@ def test_by_default_a_gap_larger_by_one_counts_e_times_as_much(m: int) -> None:
     assert tilted[0] / tilted[1] == pytest.approx(np.e)
 
 
+def test_by_default_clients_without_robust_weight_count_among_the_m() -> None:
+    """So mu does not jump where somebody is left out: only the weights of those that stay grow."""
+    q = np.r_[np.full(10, 0.1), np.zeros(10)]
+    tilted = PerformanceAware(bound_reports=False)(q, np.r_[1.5, np.full(19, 0.5)])
+    assert tilted[0] / tilted[1] == pytest.approx(np.e**2)
+
+
 @pytest.mark.parametrize("mu", [0.0, -1.0, math.nan])
 def test_mu_must_be_positive(mu: float) -> None:
     with pytest.raises(ValueError, match="mu must be above 0"):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from pawbrofl_app.engines import machine
 from pawbrofl_app.engines.machine import ACTOR_BYTES, ActorMemory, ClientResources, Machine
 from pawbrofl_app.engines.ray_simulation import federation_settings
 from pawbrofl_app.settings.run_config import RunConfig
@@ -32,6 +35,16 @@ def test_without_a_gpu_processors_memory_and_clients_decide(
     chosen = ClientResources.on(Machine(processors, memory, 0), clients, "auto")
     assert (chosen.num_cpus, chosen.num_actors) == expected
     assert chosen.num_gpus == 0.0
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("max", None), (str(2**60), None), ("1000\n", 1000.0)])
+def test_memory_is_what_is_free_within_the_containers_limit(
+    limit: str, expected: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "memory.max").write_text(limit)
+    monkeypatch.setattr(machine, "CGROUP_LIMIT", tmp_path / "memory.max")
+    free = psutil.virtual_memory().total
+    assert Machine.this().memory == expected if expected else 1000 < Machine.this().memory <= free
 
 
 @pytest.mark.parametrize("gpus", [1, 2, 8])

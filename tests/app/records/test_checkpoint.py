@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import pickle
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,36 @@ def test_the_one_before_a_damaged_one_is_used_and_the_log_names_it(
     (tmp_path / "round-000001.checkpoint").write_bytes(content)
     with pytest.raises(DamagedCheckpoint, match=r"no checkpoint in .* is whole"):
         folder.newest()
+
+
+def test_the_one_before_one_that_cannot_be_read_is_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = CheckpointFolder(tmp_path)
+    folder.save(after(1))
+    (tmp_path / "round-000002.checkpoint").mkdir()
+    check_same(folder.newest(), after(1))
+    assert "round-000002.checkpoint is left aside" in caplog.text
+
+
+def test_the_file_is_on_the_disk_before_its_name_and_the_name_before_the_round_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, fsync, replace = [], os.fsync, Path.replace
+
+    def noted_fsync(descriptor: int) -> None:
+        calls.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def noted_replace(path: Path, target: Path) -> Path:
+        calls.append("rename")
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "replace", noted_replace)
+    atomic_files.write_atomically(tmp_path / "some", b"content")
+    assert calls == ["file", "rename", "folder"]
+    assert (tmp_path / "some").read_bytes() == b"content"
 
 
 def test_a_full_disk_costs_a_checkpoint_but_not_the_one_before(

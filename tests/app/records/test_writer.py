@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from pawbrofl_app.records import buffered_folder
 from pawbrofl_app.records.layout import ClientEvaluation
 from pawbrofl_app.records.writer import RunWriter
 from pawbrofl_app.rounds.client_failures import ClientFailure
@@ -25,6 +26,25 @@ def test_rounds_hold_what_happened(records: RunWriter) -> None:
     assert rounds["largest_gap"][2] == 4.0
     assert rounds["largest_honest_gap"][2] == 0.3
     assert rounds["training_seconds"][1] == 1.5
+
+
+def test_lengths_are_told_only_while_all_rows_are_on_the_disk(
+    records: RunWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint holds them, and without all rows there must be none."""
+    rows = records.run.path / "rounds.csv"
+    assert records.lengths is not None
+    assert records.lengths["rounds.csv"] == rows.stat().st_size
+    with monkeypatch.context() as patched:
+        patched.setattr(buffered_folder, "append_at", refuse)
+        records.add_round(3, Evaluation(0.8, 1.0, 0.0), 0.5)
+        assert records.lengths is None
+    records.add_round(4, Evaluation(0.8, 1.0, 0.0), 0.5)
+    assert records.lengths["rounds.csv"] == rows.stat().st_size
+
+
+def refuse(*_: Any) -> None:
+    raise OSError(28, "No space left on device")
 
 
 def test_clients_hold_who_counted_how_much(records: RunWriter) -> None:

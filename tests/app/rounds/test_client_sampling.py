@@ -93,6 +93,7 @@ def test_who_evaluates_depends_on_the_round_alone_and_changes_no_draw_for_traini
         assert [c.cid for c in manager.sample(10)] == [c.cid for c in undisturbed.sample(10)]
         assert evaluating(1) == before
         assert evaluating(2) != before
+    assert [numbers[int(cid)] for cid in before] not in EARLIER_DRAWS, "nor is it a draw for training"
 
 
 def test_an_evaluation_waits_for_nobody() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import ConfigRecord, Error, Message, MetricRecord, RecordDict
+from flwr.app import ConfigRecord, Error, Message, MessageType, MetricRecord, RecordDict
 from flwr.app.message import make_message
 from flwr.client import NumPyClient
 from flwr.clientapp import ClientApp
@@ -101,6 +101,7 @@ class Run:
             "round_attempts": 3,
             "round_timeout": 0.3,
         }
+        fraction_fit = options.pop("fraction_fit", 1.0)
         for name in set(policy) & set(options):
             policy[name] = options.pop(name)
         self.failures: list[tuple[int, str, bool]] = []
@@ -111,6 +112,7 @@ class Run:
             clients=SeededClientManager(exchange, 1),
             strategy=PAwBRoFL(
                 weighting=Mean(),
+                fraction_fit=fraction_fit,
                 min_fit_clients=1,
                 min_available_clients=policy["min_fit_clients"],
                 fraction_evaluate=0.0,
@@ -225,6 +227,31 @@ def test_a_start_waits_for_all_clients_or_as_long_as_it_may(
     assert "--federation-config 'num-supernodes=5'" in caplog.text
 
 
+def test_a_start_does_not_go_on_with_fewer_than_a_round_needs(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(training_loop, "SECONDS_BETWEEN_LINES", 0.001)
+
+    class Filling(FaultyGrid):
+        def get_node_ids(self) -> Iterable[int]:
+            return [1, 2, 3] if caplog.text.count("2 of 5 are there") > 1 else [1, 2]
+
+    Run(Filling(), num_rounds=1, start_timeout=1e-6)
+    assert "starting with 3 of 5 SuperNodes" in caplog.text
+    assert "starting with 2 of 5 SuperNodes" not in caplog.text
+
+
+def test_the_pauses_before_a_round_is_tried_again_grow_up_to_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(training_loop.time, "sleep", pauses.append)
+    with pytest.raises(TooFewReplies):
+        Run(FaultyGrid(lambda *_: "error"), round_attempts=9)
+    between = [pause for pause in pauses if pause >= 2]
+    assert between == [2, 4, 8, 16, 32, *[training_loop.LONGEST_PAUSE] * 3]
+
+
 def test_the_rounds_timeout_is_how_long_messages_live() -> None:
     grid = FaultyGrid()
     Run(grid, num_rounds=1, round_timeout=7.0)
@@ -242,3 +269,26 @@ def test_a_resumed_run_counts_on_and_ends_the_same(
     assert [checkpoint.server_round for checkpoint in resumed.checkpoints] == [3]
     assert [line for line in caplog.messages if "[ROUND" in line] == ["[ROUND 3]"]
     check_same(resumed.model, undisturbed)
+
+
+class TrainingNoted(FaultyGrid):
+    """Notes which nodes are asked to train, in their order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trained: list[int] = []
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        pushed = list(messages)
+        asked = [m for m in pushed if m.metadata.message_type == MessageType.TRAIN]
+        self.trained += [message.metadata.dst_node_id for message in asked]
+        return super().push_messages(pushed)
+
+
+def test_a_resumed_run_draws_the_clients_that_it_would_have_drawn() -> None:
+    whole, first, rest = TrainingNoted(), TrainingNoted(), TrainingNoted()
+    Run(whole, num_rounds=6, fraction_fit=0.6)
+    before = Run(first, num_rounds=3, fraction_fit=0.6)
+    Run(rest, num_rounds=6, fraction_fit=0.6, resume_from=before.checkpoints[-1])
+    assert first.trained + rest.trained == whole.trained
+    assert rest.trained != first.trained

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flwr.server.strategy import FedAvg
 
 from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
 from pawbrofl_app.settings.toml_files import read_toml
@@ -18,6 +19,27 @@ def test_the_defaults_are_valid_and_complete(defaults: dict[str, Any]) -> None:
     config = RunConfig.parse(defaults)
     assert config.as_settings() == defaults
     assert config.num_malicious == 4
+
+
+@pytest.mark.parametrize("clients", [1, 3, 20, 100])
+@pytest.mark.parametrize("fraction", [0.001, 0.29, 0.5, 0.999, 1.0])
+def test_as_many_clients_train_as_flower_draws(
+    clients: int, fraction: float, defaults: dict[str, Any]
+) -> None:
+    settings = {"num-clients": clients, "fraction-fit": fraction, "malicious-fraction": 0.0}
+    drawn, _ = FedAvg(fraction_fit=fraction, min_fit_clients=1).num_fit_clients(clients)
+    assert RunConfig.parse(defaults | settings).federation.num_fit_clients == drawn
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "asked", "needed"), [(0.2, 20, 9), (0.2, 6, 5), (0.0, 20, 1), (0.4, 20, 17)]
+)
+def test_a_round_needs_more_than_twice_as_many_replies_as_may_be_malicious(
+    epsilon: float, asked: int, needed: int, defaults: dict[str, Any]
+) -> None:
+    settings = defaults | {"epsilon": epsilon, "num-clients": asked, "malicious-fraction": 0.0}
+    assert RunConfig.parse(settings).needed_replies == needed
+    assert RunConfig.parse(settings | {"min-fit-clients": 3}).needed_replies == 3
 
 
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)

@@ -166,6 +166,15 @@ def test_the_number_of_examples_moves_nothing(api: Any, num_examples: int) -> No
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("num_examples", [2.5, "7", None, [7]])
+def test_a_number_of_examples_that_is_none_is_told_as_0(num_examples: Any) -> None:
+    replies = honest_replies()
+    replies[3].num_examples = num_examples
+    way = AggregateFit()
+    assert way.run(START, replies) is not None
+    assert [client.num_examples for client in way.rounds[0].clients] == [10, 10, 10, 0, *[10] * 6]
+
+
 @pytest.mark.parametrize("name", [-1, 2**20_000, 2**70, True, "3"], ids=type)
 def test_an_absurd_name_is_no_name(name: Any) -> None:
     replies = honest_replies()

@@ -9,7 +9,8 @@ import pytest
 
 from strategies import CoalitionFiltering, Filtering, NoRegret, aggregate, robust_mean
 from strategies.arrays import FloatArray
-from strategies.weightings.parts.outliers import max_malicious_among
+from strategies.weightings.parts.duplicates import merge_duplicates
+from strategies.weightings.parts.outliers import drop_outliers, find_inliers, max_malicious_among
 
 from ...made_up_updates import attacked, honest
 
@@ -47,3 +48,42 @@ def test_auto_counts_who_looks_malicious() -> None:
     outliers = honest(30)
     outliers[:4] *= 50
     assert count(outliers) == 4
+
+
+@pytest.mark.parametrize("out", [1.0, 2.3, 2.6, 10.0])
+def test_outliers_are_two_and_a_half_times_as_far_from_the_mean_of_the_innermost(out: float) -> None:
+    rows = np.eye(21)
+    rows[20] *= out
+    from_mean = np.linalg.norm(rows - rows[:20].mean(axis=0), axis=1)
+    is_far = from_mean[20] > 2.5 * from_mean[:20].max()
+    assert is_far == (out > 2.5)
+    assert drop_outliers(rows @ rows.T, 1).tolist() == list(range(20 if is_far else 21))
+
+
+def left_out(rows: FloatArray, f: int) -> list[int]:
+    inliers = find_inliers(merge_duplicates(rows @ rows.T, f), f)
+    return [k for k in range(len(rows)) if k not in inliers.indices]
+
+
+@pytest.mark.parametrize(("offset", "expected"), [(2.0, []), (2.5, []), (4.0, [4, 5, 6, 7])])
+def test_a_group_is_left_out_only_if_it_does_far_more_harm_than_the_next(
+    offset: float, expected: list[int]
+) -> None:
+    rows = honest(30)
+    rows[:4, 0] += 2.0
+    rows[4:8, 1] += offset
+    assert left_out(rows, 4) == expected
+
+
+def test_a_coalition_must_fit_into_what_outliers_leave_of_f() -> None:
+    rows = honest(30)
+    rows[:4, 0] += 2.0
+    assert left_out(rows, 4) == [0, 1, 2, 3]
+    rows[4:7] += 50 * np.eye(3, 400)
+    assert left_out(rows, 4) == [4, 5, 6]
+    assert left_out(rows, 7) == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_auto_looks_for_up_to_two_fifths() -> None:
+    rows = attacked(malicious=11)
+    assert max_malicious_among(rows @ rows.T, "auto") == 11
