@@ -9,6 +9,7 @@ from dataclasses import replace
 from logging import ERROR, INFO, WARNING
 from typing import Any
 
+import torch
 from flwr.common import (
     Context,
     NDArrays,
@@ -24,9 +25,10 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 from clients.local_evaluation import mean_loss
+from clients.local_training import LocalTraining, train
 from clients.model_arrays import arrays_of, load_arrays, statistics_in
 from report import write_page
-from strategies import FairAveraging, PAwBRoFL
+from strategies import FairAveraging, FLTrust, PAwBRoFL
 from strategies.branch_state import MAIN
 
 from .baselines import baseline
@@ -202,6 +204,18 @@ def make_strategy(
         losses = [len(classes) * mean_loss(model, own, classes) for own, classes in root]
         return sum(losses) / config.data.root_data
 
+    def trained_on_root_data(arrays: NDArrays) -> NDArrays:
+        load_arrays(model, arrays)
+        inputs, classes = (torch.cat(parts) for parts in zip(*root, strict=True))
+        settings = config.training
+        own = LocalTraining(settings.local_epochs, settings.batch_size, settings.learning_rate)
+        own = replace(own, momentum=settings.momentum, weight_decay=settings.weight_decay)
+        train(model, inputs, classes, own, torch.Generator().manual_seed(config.seed))
+        return arrays_of(model)
+
+    weighting = method.weighting
+    if isinstance(weighting, FLTrust):
+        weighting = replace(weighting, root=trained_on_root_data)
     flower_options: dict[str, Any] = {
         "fraction_fit": config.federation.fraction_fit,
         "fraction_evaluate": config.federation.fraction_evaluate,
@@ -221,7 +235,7 @@ def make_strategy(
             on_round=records.add_clients,
             **flower_options,
         )
-    elif method.weighting is None:
+    elif weighting is None:
         strategy = baseline(
             config.aggregation.aggregator,
             config.aggregation.epsilon,
@@ -232,14 +246,15 @@ def make_strategy(
     else:
         strategy = PAwBRoFL(
             epsilon=config.aggregation.epsilon,
-            weighting=method.weighting,
+            weighting=weighting,
             performance=method.performance,
             server_learning_rate=config.server_step.server_learning_rate,
+            learning_threshold=config.server_step.learning_threshold,
             block_size=config.server_step.block_size or None,
             branches=config.aggregation.branches,
             not_in_gramian=statistics_in(model),
             vouched=method.vouching,
-            root_loss=root_loss if config.data.root_data else None,
+            root_loss=root_loss if root and not isinstance(weighting, FLTrust) else None,
             client_id_key=CLIENT_ID_KEY,
             on_round=records.add_clients,
             **flower_options,

@@ -12,7 +12,7 @@ The updates are read twice: for their Gramian and for the final weighted sum.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
@@ -25,6 +25,7 @@ from .gramian import Gramian, gramian_of, single_precision_gramian, weighted_sum
 from .tilt import Tilt
 from .updates import ClientUpdates, Updates
 from .weightings import RECOMMENDED, Weighting, weighting_named
+from .weightings.defence import Defence, Defended, Known, Memory, Seen
 from .weightings.informed import InformedWeighting
 from .weightings.parts.outliers import num_far_apart
 
@@ -51,6 +52,8 @@ class Aggregation(Generic[Form]):
         What made updates count that would be left out, such as "vouching"; with blocks, in any of them.
     num_far_apart : int
         How many updates count though they are far from most others; with blocks, not looked for.
+    memory : mapping of str to ndarray
+        What a `Defence` is to be told in the next round.
     """
 
     mean: Form
@@ -58,6 +61,7 @@ class Aggregation(Generic[Form]):
     weights: FloatArray
     brought_back_by: NDArray[np.str_]
     num_far_apart: int = 0
+    memory: Memory = field(default_factory=dict)
 
 
 @overload
@@ -67,6 +71,7 @@ def aggregate(
     loss_gaps: Sequence[float] | FloatArray | None = None,
     performance: Tilt | None = None,
     block_size: int | None = None,
+    known: Known | None = None,
 ) -> Aggregation[NDArray[Any]]: ...
 @overload
 def aggregate(
@@ -75,6 +80,7 @@ def aggregate(
     loss_gaps: Sequence[float] | FloatArray | None = None,
     performance: Tilt | None = None,
     block_size: int | None = None,
+    known: Known | None = None,
 ) -> Aggregation[NDArrays]: ...
 def aggregate(
     updates: Updates | ClientUpdates,
@@ -82,6 +88,7 @@ def aggregate(
     loss_gaps: Sequence[float] | FloatArray | None = None,
     performance: Tilt | None = None,
     block_size: int | None = None,
+    known: Known | None = None,
 ) -> Aggregation[Any]:
     """Aggregate client updates robustly and, if asked, with an eye to how each client is served.
 
@@ -99,6 +106,8 @@ def aggregate(
     block_size : int, optional
         Aggregate every block of that many coordinates of every array on its own, as the authors'
         code does with 1000. By default the whole update is one block.
+    known : Known, optional
+        What a `Defence` goes by beside the updates: who sent them, what it remembers, the model.
 
     Returns
     -------
@@ -107,8 +116,8 @@ def aggregate(
     Raises
     ------
     ValueError
-        For updates of differing shapes, a wrong number of gaps, a block size below 1, where no update
-        is finite, or where the weighting returns anything but weights.
+        For updates of differing shapes, a wrong number of gaps, a block size below 1 or with a
+        `Defence`, where no update is finite, or where the weighting returns anything but weights.
     """
     rows = updates if isinstance(updates, ClientUpdates) else ClientUpdates(updates)
     m = rows.num_clients
@@ -116,6 +125,8 @@ def aggregate(
     if gaps is not None and gaps.shape != (m,):
         raise ValueError(f"loss_gaps must hold one number for each of {m} updates, got {gaps.shape}")
     require(block_size is None or block_size >= 1, "block_size", "at least 1", block_size)
+    whole = block_size is None or not isinstance(weighting, Defence)
+    require(whole, "block_size", f"None with {weighting!r}, which sees whole updates", block_size)
     order = rows.canonical_order()
     rows = rows.select(order)
     single = single_precision_gramian(rows) if block_size is None else None
@@ -127,6 +138,7 @@ def aggregate(
     mean = np.zeros(rows.num_coordinates, rows.dtype)
     if isinstance(weighting, InformedWeighting):
         weighting = weighting.among(usable)
+    known = (known or Known()).among(usable)
     robust_weights, weights, far_apart = np.zeros(m), np.zeros(m), 0
     brought_back_by = np.full(m, "", dtype="<U16")
     for block in rows.blocks(block_size):
@@ -134,18 +146,26 @@ def aggregate(
         if isinstance(weighting, InformedWeighting):
             q, back = weighting.weigh(gramian.shifted)
             brought_back_by[usable[back != ""]] = back[back != ""]
+            defended = Defended(q)
+        elif isinstance(weighting, Defence):
+            defended = weighting.defend(Seen(gramian.unshifted, rows, known))
         else:
-            q = weighting(gramian.shifted)
-        q = _checked(q, weighting, len(usable))
-        final = q
+            defended = Defended(weighting(gramian.shifted))
+        q = _checked(defended.weights, weighting, len(usable))
+        factors = 1.0 if defended.factors is None else defended.factors
+        final = q * factors
         if performance is not None and gaps is not None:
-            final = norm_matched(gramian, q, performance(q, gaps[usable], usable))
+            final = norm_matched(gramian, final, performance(q, gaps[usable], usable) * factors)
         weighted_sum(rows, block, final, mean, precision)
+        if defended.noise is not None:
+            mean += defended.noise.drawn(len(block)).astype(mean.dtype)
         far_apart = num_far_apart(gramian.shifted, q) if block_size is None else 0
         share = len(block) / rows.num_coordinates
         robust_weights[usable] += share * q
         weights[usable] += share * final
-    return Aggregation(rows.in_their_form(mean), robust_weights, weights, brought_back_by, far_apart)
+    mean_update = rows.in_their_form(mean)
+    memory = dict(defended.memory)
+    return Aggregation(mean_update, robust_weights, weights, brought_back_by, far_apart, memory)
 
 
 def _checked(q: FloatArray, weighting: Weighting, num_updates: int) -> FloatArray:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .arrays import NDArrays, is_reasonable
 from .branch_shares import Share
@@ -19,6 +20,7 @@ from .root_data import Amnesty, RootLoss
 from .server_optimizers import ServerOptimizer, State
 from .server_step import ServerStep, server_step
 from .tilt import Tilt
+from .weightings.defence import Known, Memory
 
 
 class ReportedGaps:
@@ -75,6 +77,8 @@ class Stepping:
     epsilon: float
     gaps: ReportedGaps
     root_loss: RootLoss | None = None
+    learning_threshold: int = 0
+    memory: Memory = field(default_factory=dict)
 
     def step(
         self,
@@ -118,6 +122,8 @@ class Stepping:
             optimizer_state=optimizer_state,
             not_in_gramian=outside_gramian,
             epsilon=epsilon,
+            learning_threshold=self.learning_threshold,
+            known=Known(_names(members), self.memory),
         )
 
     def _tilt(self, share: Share, num_clients: int) -> Tilt | None:
@@ -132,6 +138,12 @@ class Stepping:
             of_all = list(preferences.values() if isinstance(preferences, Mapping) else preferences)
             preferences = [of_all[i] for i in share.positions.tolist()]
         return replace(tilt, epsilon=epsilon, preferences=preferences)
+
+
+def _names(replies: Sequence[ClientReply]) -> list[str]:
+    """Return each client's name; the node's id for those who claim one that another claims as well."""
+    claims = Counter(reply.client for reply in replies)
+    return [r.client if claims[r.client] == 1 else f"node {r.node}" for r in replies]
 
 
 def steps_of_round(
@@ -174,6 +186,12 @@ def take_steps(
     if not any(each.share.is_main for each in steps):
         FLOWER_LOG.warning("%s: no reply can be aggregated, the model is kept", stage)
     return main
+
+
+def memory_after(steps: Sequence[ModelStep], before: Memory) -> Memory:
+    """Return what a defence of the main model remembers; that before the round where it failed."""
+    of_main = [each.step for each in steps if each.share.is_main and each.step is not None]
+    return of_main[0].aggregation.memory if of_main else before
 
 
 def num_far_apart(steps: Sequence[ModelStep]) -> int:

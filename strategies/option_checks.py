@@ -93,6 +93,13 @@ def weighting_of(weighting: Weighting | str | None, epsilon: Epsilon) -> Weighti
     return weighting
 
 
+def check_alone(weighting: Weighting, **options: object) -> None:
+    """Raise ``ValueError`` for an option that a `Defence` cannot be combined with."""
+    for name, value in options.items():
+        allowed = f"left out with {weighting!r}, which goes by whole updates as they were sent"
+        require(not value, name, allowed, value)
+
+
 def tilt_of(performance: Tilt | None, epsilon: float, **chosen: Any) -> Tilt | None:
     """Return the tilt; the recommended one with what was chosen of it, for `RECOMMENDED_TILT` itself."""
     works = callable(performance) and not isclass(performance) and hasattr(performance, "at_round")

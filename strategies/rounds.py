@@ -23,13 +23,20 @@ from .flower_log import RoundLog, log_settings, warn_of_unknown_vouched
 from .model_steps import (
     ReportedGaps,
     Stepping,
+    memory_after,
     num_far_apart,
     steps_of_round,
     take_steps,
     verdicts_of_round,
 )
 from .mu_schedule import EffectiveClients, MuSchedule
-from .option_checks import RECOMMENDED_TILT, check_server_optimizer, tilt_of, weighting_of
+from .option_checks import (
+    RECOMMENDED_TILT,
+    check_alone,
+    check_server_optimizer,
+    tilt_of,
+    weighting_of,
+)
 from .participation import Participation
 from .performance_aware import PerformanceAware
 from .protection import FAILED, Protection, missing_protection
@@ -41,6 +48,10 @@ from .tilt import Tilt
 from .training_rounds import TrainingRounds
 from .vouching import Vouching, vouching_of
 from .weightings import Mean, Weighting
+from .weightings.defence import Defence, Memory
+
+MEMORY = "memory."
+"""What names of a defence's memory begin with in a checkpoint."""
 
 
 class RobustRounds(TrainingRounds):
@@ -63,6 +74,9 @@ class RobustRounds(TrainingRounds):
         The aggregated update is multiplied with it; above 0.
     server_optimizer : ServerOptimizer, optional
         ``Momentum()`` or ``Adam()``, applied to the aggregated update. By default the plain step.
+    learning_threshold : int, default 0
+        By how many clients signs must agree in a coordinate of the step for it not to be turned around:
+        see `strategies.robust_learning_rate`. 0: no coordinate ever is.
     block_size : int, optional
         Aggregate blocks of that many coordinates on their own; by default the whole update at once.
     not_in_gramian : sequence of int or str, default ()
@@ -105,6 +119,7 @@ class RobustRounds(TrainingRounds):
         preferences: Mapping[str, float] | Sequence[float] | None = None,
         server_learning_rate: float = 1.0,
         server_optimizer: ServerOptimizer | None = None,
+        learning_threshold: int = 0,
         block_size: int | None = None,
         not_in_gramian: Sequence[int | str] = (),
         branches: int | Branching | None = 0,
@@ -132,6 +147,14 @@ class RobustRounds(TrainingRounds):
         self._known_epsilon = RECOMMENDED_TILT.epsilon if epsilon == "auto" else epsilon
         self.epsilon = epsilon
         self.weighting = weighting_of(weighting, epsilon)
+        if isinstance(self.weighting, Defence):
+            check_alone(
+                self.weighting,
+                block_size=block_size,
+                branches=branches,
+                vouched=vouching_of(vouched).clients,
+                root_loss=root_loss,
+            )
         whole = root_loss is None or block_size is None
         require(whole, "block_size", "None with root_loss, which judges whole updates", block_size)
         self.root_loss = root_loss
@@ -139,6 +162,9 @@ class RobustRounds(TrainingRounds):
             performance, self._known_epsilon, mu=mu, max_tilt=max_tilt, preferences=preferences
         )
         self.server_optimizer = server_optimizer
+        counts = is_whole(learning_threshold) and learning_threshold >= 0
+        require(counts, "learning_threshold", "a whole number of at least 0", learning_threshold)
+        self.learning_threshold = learning_threshold
         self.block_size = block_size
         outside = [not_in_gramian] if isinstance(not_in_gramian, str) else not_in_gramian
         self.not_in_gramian = tuple(outside)
@@ -151,6 +177,7 @@ class RobustRounds(TrainingRounds):
         )
         self._round_log = RoundLog()
         self._num_asked = self._num_clients = 0
+        self._memory: Memory = {}
 
     def __repr__(self) -> str:
         """Return the settings that decide how updates are aggregated."""
@@ -172,6 +199,7 @@ class RobustRounds(TrainingRounds):
         sent = SentModel.now(tensors, names, self.not_in_gramian)
         if self._sent is not None and not sent.has_form_of(self._sent):
             self._models.forget()
+            self._memory = {}
         self._sent = sent
 
     def models_to_train(
@@ -242,17 +270,21 @@ class RobustRounds(TrainingRounds):
         clients = diagnose(read, verdicts, homes)
         self._tell(server_round, received, clients, changes, protection, stage=stage)
         main = take_steps(self._models, steps, sent, stage)
+        self._memory = memory_after(steps, self._memory)
         if self.branching is not None:
             self._models.advance(sent.arrays if main is None else sent.as_received(main))
         return received.finished(main)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what is carried from round to round, apart from the global model, as named arrays."""
-        return self._models.state()
+        remembered = {MEMORY + name: array for name, array in self._memory.items()}
+        return {**self._models.state(), **remembered}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state` returned, before the first round is sent."""
-        self._models.restore(state)
+        remembered = {name for name in state if name.startswith(MEMORY)}
+        self._memory = {name.removeprefix(MEMORY): state[name] for name in remembered}
+        self._models.restore({name: state[name] for name in state if name not in remembered})
 
     def _log(self, diagnostics: RoundDiagnostics, stage: str) -> None:
         self._round_log.write(diagnostics, stage)
@@ -272,6 +304,8 @@ class RobustRounds(TrainingRounds):
             participation.epsilon(self._known_epsilon),
             self._gaps,
             self.root_loss,
+            self.learning_threshold,
+            self._memory,
         )
 
     def _settings(self) -> dict[str, Any]:
@@ -282,6 +316,7 @@ class RobustRounds(TrainingRounds):
             "mu": getattr(self.performance, "mu", "not used") or "1 / m for m updates",
             "server_learning_rate": self.server_learning_rate,
             "server_optimizer": self.server_optimizer,
+            "learning_threshold": self.learning_threshold or None,
             "block_size": self.block_size or "whole update",
             "branches": self.branching,
             "root_loss": self.root_loss and "of samples of the server's own",

@@ -11,7 +11,7 @@ more than malicious ones may have, and stay as they are otherwise.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 from .aggregation import Aggregation, aggregate
 from .arrays import NDArrays, is_floating
 from .epsilon import max_malicious
+from .robust_learning_rate import robust_learning_rates
 from .server_optimizers import ServerOptimizer, State
 from .tilt import Tilt
 from .updates import ClientUpdates
 from .weightings import Weighting
+from .weightings.defence import Known
 from .winsorized_mean import winsorized_mean
 
 
@@ -59,6 +61,8 @@ def server_step(
     optimizer_state: State | None = None,
     not_in_gramian: Collection[int] = (),
     epsilon: float = 0.2,
+    learning_threshold: int = 0,
+    known: Known | None = None,
 ) -> ServerStep:
     """Aggregate the clients' models into the next global model.
 
@@ -79,14 +83,22 @@ def server_step(
         mean; learning rate and optimiser do not touch them.
     epsilon : float, default 0.2
         The fraction of malicious clients that this mean withstands, and who cannot set integers alone.
+    learning_threshold : int, default 0
+        That of `robust_learning_rate`; 0 for none.
+    known : Known, optional
+        Who sent the models, and what a `Defence` remembers.
     """
     floating = [k for k, array in enumerate(global_model) if is_floating(array)]
     inside = [k for k in floating if k not in not_in_gramian]
     updates = ClientUpdates.of_models(
         [global_model[k] for k in inside], [[model[k] for k in inside] for model in client_models]
     )
-    aggregation = aggregate(updates, weighting, loss_gaps, performance, block_size)
+    told = replace(known or Known(), model=global_model, inside=inside)
+    aggregation = aggregate(updates, weighting, loss_gaps, performance, block_size, told)
     direction = aggregation.mean
+    if learning_threshold:
+        rates = robust_learning_rates(updates, learning_threshold)
+        direction = [rate * update for rate, update in zip(rates, direction, strict=True)]
     if optimizer is not None:
         doubles = [np.asarray(update, dtype=np.float64) for update in direction]
         direction, optimizer_state = optimizer.direction(doubles, optimizer_state)

@@ -27,6 +27,7 @@ class RobustOptions(TypedDict, total=False):
     preferences: Mapping[str, float] | Sequence[float] | None
     server_learning_rate: float
     server_optimizer: ServerOptimizer | None
+    learning_threshold: int
     block_size: int | None
     not_in_gramian: Sequence[int | str]
     branches: int | Branching | None

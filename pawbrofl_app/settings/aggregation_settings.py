@@ -12,7 +12,13 @@ from pydantic.dataclasses import dataclass
 
 from attacks.named_object import is_own, named_object, split_name, with_parameters
 from strategies.fairness import FAIR_WEIGHTINGS, fair_weighting_named, is_fair
-from strategies.weightings import PRE_AGGREGATIONS, WEIGHTINGS, Weighting
+from strategies.weightings import (
+    NEEDS_ROOT_DATA,
+    PRE_AGGREGATIONS,
+    WEIGHTINGS,
+    Defence,
+    Weighting,
+)
 
 from .setting import SECTION, InvalidSetting, Number, Text, WholeNumber, invalid, one_of
 
@@ -31,8 +37,9 @@ def _check_aggregator(name: str) -> str:
             fair_weighting_named(name)
         except ValueError as problem:
             raise InvalidSetting(f"aggregator {problem}") from None
-    elif name not in (*WEIGHTINGS, *BASELINES):
-        raise ValueError(f"one of {', '.join((*WEIGHTINGS, *BASELINES, *FAIR_WEIGHTINGS))}")
+    elif name not in (*WEIGHTINGS, *NEEDS_ROOT_DATA, *BASELINES):
+        known = (*WEIGHTINGS, *NEEDS_ROOT_DATA, *BASELINES, *FAIR_WEIGHTINGS)
+        raise ValueError(f"one of {', '.join(known)}")
     return name
 
 
@@ -87,10 +94,11 @@ class AggregationSettings:
 
     aggregator: Annotated[Text, AfterValidator(_check_aggregator)] = "coalition-filtering"
     """The weighting: "mean" (no defence), "coalition-filtering" (recommended), "filtering", "no-regret",
-    "multi-krum", "geometric-median" or "centered-clipping"; or to compare with, without any tilt,
-    Flower's "fed-median" or "fed-trimmed-avg", or the fair but not robust "q-ffl", "afl", "term",
-    "fed-mgda-plus" or "prop-fair", with parameters in brackets: "q-ffl(q=5)"; or your own,
-    "my_module:MyWeighting": docs/your_own.md."""
+    "multi-krum", "geometric-median" or "centered-clipping"; the field's "norm-clipping", "dnc",
+    "bulyan-selection", "signguard", "flame", "foolsgold" and, with root-data, "fltrust"; or to compare
+    with, without any tilt, Flower's "fed-median" or "fed-trimmed-avg", or the fair but not robust
+    "q-ffl", "afl", "term", "fed-mgda-plus" or "prop-fair", with parameters in brackets: "q-ffl(q=5)"; or
+    your own, "my_module:MyWeighting": docs/your_own.md."""
     pre_aggregation: Annotated[Text, one_of(("none", *PRE_AGGREGATIONS))] = "none"
     """Average updates before the aggregator sees them: "none", "nearest-neighbor-mixing" (each with
     those nearest to it) or "bucketing" (random groups of bucket-size). Meant for clients whose data
@@ -114,6 +122,20 @@ class AggregationSettings:
         return self.aggregator not in BASELINES and not is_fair(self.aggregator)
 
     @property
+    def stands_alone(self) -> bool:
+        """Whether nothing can wrap the aggregator, as it goes by updates as they were sent."""
+        name, _ = split_name(self.aggregator)
+        kind = {**WEIGHTINGS, **NEEDS_ROOT_DATA}.get(name)
+        if is_own(name):
+            kind = named_object(name)
+        return kind is not None and issubclass(kind, Defence)
+
+    @property
+    def needs_root_data(self) -> bool:
+        """Whether the aggregator cannot do without samples of the server's own."""
+        return self.aggregator in NEEDS_ROOT_DATA
+
+    @property
     def num_vouched_of_minority(self) -> int:
         """How many clients of a simulated minority are vouched for; 0 where clients are named."""
         named = not self.vouched.startswith(OF_THE_MINORITY)
@@ -131,7 +153,7 @@ class AggregationSettings:
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        not_ours = not self.is_robust
+        not_ours = not self.is_robust or self.stands_alone
         if self.pre_aggregation != "none" and not_ours:
             allowed = f"none with aggregator {self.aggregator!r}"
             raise invalid("pre-aggregation", allowed, self.pre_aggregation)

@@ -188,11 +188,28 @@ class RunConfig:
 
     @model_validator(mode="after")
     def _check_root_data(self) -> Self:
-        if self.data.root_data and not self.aggregation.is_robust:
+        aggregation = self.aggregation
+        if aggregation.needs_root_data and not self.data.root_data:
+            raise invalid("root-data", f"above 0 with aggregator {aggregation.aggregator!r}", 0)
+        if aggregation.stands_alone and self.server_step.block_size:
+            allowed = f"0 with aggregator {aggregation.aggregator!r}"
+            raise invalid("block-size", allowed, self.server_step.block_size)
+        unused = not aggregation.is_robust or aggregation.stands_alone
+        if self.data.root_data and unused and not aggregation.needs_root_data:
             allowed = f"0 with aggregator {self.aggregation.aggregator!r}"
             raise invalid("root-data", allowed, self.data.root_data)
         if self.data.root_data and self.server_step.block_size:
             raise invalid("block-size", "0 with root-data", self.server_step.block_size)
+        return self
+
+    @model_validator(mode="after")
+    def _check_learning_threshold(self) -> Self:
+        threshold, asked = self.server_step.learning_threshold, self.federation.num_fit_clients
+        if threshold and not self.aggregation.is_robust:
+            allowed = f"0 with aggregator {self.aggregation.aggregator!r}"
+            raise invalid("learning-threshold", allowed, threshold)
+        if threshold > asked:
+            raise invalid("learning-threshold", f"at most {asked}, which train in a round", threshold)
         return self
 
     @model_validator(mode="after")

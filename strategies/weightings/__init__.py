@@ -6,14 +6,22 @@ from dataclasses import fields
 from typing import Any
 
 from ..epsilon import Epsilon
+from .bulyan_selection import BulyanSelection
 from .centered_clipping import CenteredClipping
 from .coalition_filtering import CoalitionFiltering
+from .defence import Defence
+from .divide_and_conquer import DivideAndConquer
 from .filtering import Filtering
+from .flame import FLAME
+from .fltrust import FLTrust
+from .foolsgold import FoolsGold
 from .geometric_median import GeometricMedian
 from .mean import Mean
 from .mixing import Bucketing, NearestNeighborMixing
 from .multi_krum import MultiKrum
 from .no_regret import NoRegret
+from .norm_clipping import NormClipping
+from .signguard import SignGuard
 from .weighting import Weighting
 
 WEIGHTINGS: dict[str, type[Weighting]] = {
@@ -24,7 +32,16 @@ WEIGHTINGS: dict[str, type[Weighting]] = {
     "multi-krum": MultiKrum,
     "geometric-median": GeometricMedian,
     "centered-clipping": CenteredClipping,
+    "norm-clipping": NormClipping,
+    "dnc": DivideAndConquer,
+    "bulyan-selection": BulyanSelection,
+    "signguard": SignGuard,
+    "flame": FLAME,
+    "foolsgold": FoolsGold,
 }
+
+NEEDS_ROOT_DATA: dict[str, type[Weighting]] = {"fltrust": FLTrust}
+"""The weightings that cannot do without samples of the server's own."""
 
 PRE_AGGREGATIONS: dict[str, type[Bucketing | NearestNeighborMixing]] = {
     "nearest-neighbor-mixing": NearestNeighborMixing,
@@ -46,9 +63,9 @@ def weighting_named(name: str, *, epsilon: Epsilon, **options: Any) -> Weighting
     ValueError
         For a name that is none of `WEIGHTINGS`, or an option that the weighting does not have.
     """
-    if name not in WEIGHTINGS:
+    if name not in (*WEIGHTINGS, *NEEDS_ROOT_DATA):
         raise ValueError(f"method must be one of {', '.join(WEIGHTINGS)}, got {name!r}")
-    kind: Any = WEIGHTINGS[name]
+    kind: Any = {**WEIGHTINGS, **NEEDS_ROOT_DATA}[name]
     known = {field.name for field in fields(kind)}
     if "epsilon" in known:
         options["epsilon"] = epsilon
@@ -63,18 +80,27 @@ def weighting_named(name: str, *, epsilon: Epsilon, **options: Any) -> Weighting
 
 
 __all__ = [
+    "FLAME",
+    "NEEDS_ROOT_DATA",
     "PRE_AGGREGATIONS",
     "RECOMMENDED",
     "WEIGHTINGS",
     "Bucketing",
+    "BulyanSelection",
     "CenteredClipping",
     "CoalitionFiltering",
+    "Defence",
+    "DivideAndConquer",
+    "FLTrust",
     "Filtering",
+    "FoolsGold",
     "GeometricMedian",
     "Mean",
     "MultiKrum",
     "NearestNeighborMixing",
     "NoRegret",
+    "NormClipping",
+    "SignGuard",
     "Weighting",
     "weighting_named",
 ]

@@ -1,4 +1,4 @@
-"""The geometric median, by smoothed Weiszfeld steps.
+"""RFA: the geometric median, by smoothed Weiszfeld steps.
 
 Pillutla, Kakade, Harchaoui, "Robust aggregation for federated learning" (IEEE Transactions on Signal
 Processing, 2022). The median is a weighted mean of the updates, with weights inverse to their distance

@@ -13,6 +13,7 @@ from ..arrays import FloatArray
 from ..checks import require
 from ..epsilon import Epsilon, check_epsilon_or_auto
 from ..gramian import squared_distances
+from .defence import check_wrappable
 from .parts.group_means import group_means
 from .parts.outliers import max_malicious_among
 from .weighting import Weighting
@@ -37,6 +38,7 @@ class NearestNeighborMixing(Weighting):
     epsilon: Epsilon = 0.2
 
     def __post_init__(self) -> None:
+        check_wrappable(self.weighting)
         check_epsilon_or_auto(self.epsilon)
 
     def __call__(self, gramian: FloatArray) -> FloatArray:
@@ -80,6 +82,7 @@ class Bucketing(Weighting):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_wrappable(self.weighting)
         require(self.bucket_size >= 1, "bucket_size", "at least 1", self.bucket_size)
         require(self.seed >= 0, "seed", "at least 0", self.seed)
 

@@ -140,6 +140,10 @@ def test_a_fair_aggregator_takes_the_clients_learning_rate_and_no_tilt(
         {"mu-schedule": "exponential", "gap-measure": "validation", "preferences": "0=3"},
         {"mu-schedule": "effective-clients", "effective-clients": 5, "gap-measure": "gradient-norm"},
         {"attack": "alie+colluding-report", "omniscient-attackers": True},
+        *({"aggregator": name} for name in ("flame", "signguard")),
+        {"aggregator": "foolsgold", "attack": "none"},  # one attacker among alike clients takes it over
+        {"aggregator": "fltrust", "root-data": 40},
+        {"aggregator": "norm-clipping", "learning-threshold": 2},
     ],
     ids=str,
 )

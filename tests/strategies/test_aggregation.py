@@ -18,6 +18,7 @@ from strategies import (
     robust_mean,
 )
 from strategies.arrays import FloatArray
+from strategies.weightings import Defence
 
 ROBUST: Sequence[Weighting] = (Filtering(0.2), NoRegret(0.2))
 ALL: Sequence[Weighting] = (Mean(), *ROBUST)
@@ -161,7 +162,8 @@ def test_an_update_that_is_not_finite_gets_no_weight(
 def test_methods_are_named(updates: FloatArray, method: str) -> None:
     result = robust_mean(updates, method=method, epsilon=0.2)
     assert result.robust_weights.sum() == pytest.approx(1)
-    np.testing.assert_array_equal(result.weights, result.robust_weights)
+    if not issubclass(WEIGHTINGS[method], Defence):  # which shorten updates besides
+        np.testing.assert_array_equal(result.weights, result.robust_weights)
 
 
 @pytest.mark.parametrize(

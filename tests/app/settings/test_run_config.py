@@ -73,6 +73,9 @@ def test_every_preset_is_valid(path: Path, defaults: dict[str, Any]) -> None:
         ("attack", "dba(scale=0)", "attack dba: scale must be above 0"),
         ("attack", "sign-flip(power=2)", "sign-flip takes parameters such as name=value of first_round"),
         ("mu-schedule", "step", "mu-schedule must be one of constant, linear"),
+        ("learning-threshold", -1, "learning-threshold must be at least 0"),
+        ("learning-threshold", 21, "learning-threshold must be at most 20, which train in a round"),
+        ("aggregator", "fltrust", "root-data must be above 0 with aggregator 'fltrust', got 0"),
         ("mu-end", 0, "mu-end must be above 0"),
         ("max-tilt", 0.5, "max-tilt must be at least 1"),
         ("effective-clients", 0.5, "effective-clients must be at least 1"),
@@ -161,3 +164,20 @@ def test_without_an_attack_nobody_is_malicious(defaults: dict[str, Any]) -> None
 def test_settings_cannot_be_changed(defaults: dict[str, Any]) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         RunConfig.parse(defaults).tilt.mu = 2.0  # type: ignore[misc]
+
+
+DEFENCES = ["flame", "strategies.weightings.norm_clipping:NormClipping(noise=0.01)"]
+
+
+@pytest.mark.parametrize("aggregator", DEFENCES)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("branches", 2), ("vouched", "3"), ("pre-aggregation", "bucketing"), ("block-size", 9)],
+)
+def test_nothing_goes_with_a_defence_that_would_wrap_it(
+    aggregator: str, name: str, value: Any, defaults: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidSetting, match=rf"{name} must be \w+ with aggregator '{aggregator[:5]}"):
+        RunConfig.parse(defaults | {"aggregator": aggregator, name: value})
+    with pytest.raises(InvalidSetting, match="root-data must be 0 with aggregator"):
+        RunConfig.parse(defaults | {"aggregator": aggregator, "root-data": 50})

@@ -14,8 +14,10 @@ from hypothesis.extra.numpy import arrays
 from strategies import (
     WEIGHTINGS,
     Bucketing,
+    BulyanSelection,
     CenteredClipping,
     CoalitionFiltering,
+    DivideAndConquer,
     Filtering,
     GeometricMedian,
     Mean,
@@ -44,8 +46,12 @@ ALL: Sequence[Weighting] = (
     CenteredClipping(),
     NearestNeighborMixing(GeometricMedian(), 0.3),
     Bucketing(CoalitionFiltering(0.45)),
+    DivideAndConquer(0.3),
+    BulyanSelection(0.3),
 )
-WITH_EPSILON = (CoalitionFiltering, Filtering, NoRegret, MultiKrum)
+WITHSTANDING = [w for w in ALL if not isinstance(w, Mean | Bucketing | DivideAndConquer)]
+"""Of those that each miss one of several far apart, none."""
+WITH_EPSILON = (CoalitionFiltering, Filtering, NoRegret, MultiKrum, DivideAndConquer, BulyanSelection)
 weightings = pytest.mark.parametrize("weighting", ALL, ids=repr)
 
 
@@ -81,7 +87,7 @@ def test_identical_updates_are_their_own_mean(
     np.testing.assert_allclose(result.mean, value, rtol=1e-3)
 
 
-@pytest.mark.parametrize("weighting", ALL[1:-1], ids=repr)
+@pytest.mark.parametrize("weighting", WITHSTANDING, ids=repr)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("length", [1e3, 1e30])
 def test_outliers_count_next_to_nothing(weighting: Weighting, length: float, dtype: Any) -> None:
@@ -143,6 +149,7 @@ def test_epsilon_out_of_its_range_is_named(kind: Any, epsilon: Any) -> None:
         (lambda: Bucketing(Mean(), seed=-1), "seed must be at least 0"),
         (lambda: Filtering(xi=-1), "xi must be at least 0"),
         (lambda: NoRegret(eta=0), "eta must be above 0"),
+        (lambda: DivideAndConquer(filtered=-1), "filtered must be at least 0"),
     ],
 )
 def test_options_out_of_their_range_are_named(make: Any, message: str) -> None:
