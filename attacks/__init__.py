@@ -1,9 +1,9 @@
 """What malicious clients do: to their data, to their updates, to their reports.
 
-`ATTACKS` holds all of them by name. An attack never knows which aggregation defends. In anybody's Flower
-project, the mod `malicious` runs them at the clients, `poisoned` changes their data, `backdoor_success`
-measures a backdoor. NumPy and SciPy are all that is imported: Flower comes with the mod, PyTorch where a
-trigger is stamped.
+`ATTACKS` holds all of them by name. Only those of `tailored_updates` know which aggregation defends. In
+anybody's Flower project, the mod `malicious` runs them at the clients, `poisoned` changes their data,
+`backdoor_success` measures a backdoor. NumPy and SciPy are all that is imported: Flower comes with the
+mod, PyTorch where a trigger is stamped.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a client reports, and what an attacker knows: never anything of the server's aggregation."""
+"""What a client reports, and what an attacker knows: nothing of the server's aggregation."""
 
 from __future__ import annotations
 

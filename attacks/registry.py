@@ -28,6 +28,7 @@ from .false_reports import (
     NanReport,
 )
 from .label_flip import LabelFlip
+from .tailored_updates import OptimisedALittleIsEnough, OptimisedInnerProductManipulation
 from .untargeted_updates import AdditiveNoise, FreeRider, ModelReplacement, NormBall, SignFlip
 
 
@@ -67,6 +68,7 @@ class RegisteredAttack:
 
 _XIE_2020 = "Xie, Huang, Chen, Li: DBA (ICLR 2020)"
 _SHEJWALKAR = "Shejwalkar, Houmansadr: Manipulating the Byzantine (NDSS 2021)"
+_TAILORED = _SHEJWALKAR + "; Fang et al. (USENIX Security 2020)"
 _HERE = "this project: the paper leaves open that reports may be false"
 _FAIRNESS = "this project: who would be served evenly can be aimed at"
 
@@ -149,6 +151,16 @@ ATTACKS: dict[str, RegisteredAttack] = {
         AntiMinority,
         _FAIRNESS,
         "keeps a mean from learning what is asked of a minority; harmless where there is none",
+    ),
+    "opt-alie": RegisteredAttack(
+        OptimisedALittleIsEnough,
+        _TAILORED,
+        "as alie, and knows the defence: no factor that was tried moves its mean further",
+    ),
+    "opt-ipm": RegisteredAttack(
+        OptimisedInnerProductManipulation,
+        _TAILORED,
+        "as ipm, and knows the defence: no factor that was tried moves its mean further",
     ),
     "honest-report": RegisteredAttack(
         HonestReport, _HERE, "hides the large gap that training on poisoned data closes"

@@ -1,4 +1,4 @@
-"""``python -m experiments``: studies and their tables, and the documentation's generated pages."""
+"""``python -m experiments``: studies and their tables, generated pages, the referee of defences."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .grid.study import RESULTS, InvalidStudy, Study, names, preset
 from .grid.study_run import report_study, run_study
 from .pages.page import DOCS, RECORDED, StudyOptions, make, stale_parts
 from .pages.page_registry import PAGES, page_named, quick_pages
+from .referee.referee_command import add_referee
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--print", action="store_true", help="print the parts, write nothing")
     _add_results(page, jobs=True)
     page.set_defaults(run=_page)
+    add_referee(commands)
     return parser
 
 

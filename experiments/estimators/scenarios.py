@@ -22,14 +22,15 @@ Attack = Callable[[FloatArray, int, np.random.Generator], FloatArray]
 
 def honest_updates(kind: str, m: int, d: int, random: np.random.Generator) -> FloatArray:
     """Draw (m, d) honest updates of one of the kinds of `NOISE`."""
-    mean = _unit(random.normal(size=d))
+    mean = unit(random.normal(size=d))
     rows: FloatArray = mean + NOISE[kind](m, d, random)
     return rows
 
 
-def _unit(vector: ArrayLike) -> FloatArray:
-    unit: FloatArray = np.asarray(vector) / np.linalg.norm(vector)
-    return unit
+def unit(vector: ArrayLike) -> FloatArray:
+    """Return a vector scaled to length 1."""
+    scaled: FloatArray = np.asarray(vector) / np.linalg.norm(vector)
+    return scaled
 
 
 def _even(m: int, d: int, random: np.random.Generator) -> FloatArray:
@@ -38,7 +39,7 @@ def _even(m: int, d: int, random: np.random.Generator) -> FloatArray:
 
 
 def _few_directions(m: int, d: int, random: np.random.Generator) -> FloatArray:
-    scale = _unit((1 + np.arange(d)) ** -0.75)
+    scale = unit((1 + np.arange(d)) ** -0.75)
     noise: FloatArray = random.normal(size=(m, d)) * scale
     return noise
 
@@ -69,7 +70,7 @@ NOISE: Mapping[str, Noise] = {
 }
 
 
-def _fresh_noise(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
+def fresh_noise(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
     """Draw noise like the honest clients': random combinations of their deviations."""
     deviations = honest - honest.mean(axis=0)
     noise: FloatArray = random.normal(size=(k, len(honest))) @ deviations / np.sqrt(len(honest))
@@ -80,9 +81,9 @@ def _shifted(distance: float, noise: float) -> Attack:
     """Attack along one random direction, with so much of the honest clients' noise."""
 
     def rows(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
-        direction = _unit(random.normal(size=honest.shape[1]))
+        direction = unit(random.normal(size=honest.shape[1]))
         shift = honest.mean(axis=0) + distance * direction
-        return np.asarray(shift + noise * _fresh_noise(honest, k, random))
+        return np.asarray(shift + noise * fresh_noise(honest, k, random))
 
     return rows
 
@@ -96,7 +97,7 @@ def _around(vector: Callable[[FloatArray], FloatArray], noise: float) -> Attack:
     """Send what colluding attackers agree on, each with so much of the honest clients' noise."""
 
     def rows(honest: FloatArray, k: int, random: np.random.Generator) -> FloatArray:
-        return np.asarray(vector(honest) + noise * _fresh_noise(honest, k, random))
+        return np.asarray(vector(honest) + noise * fresh_noise(honest, k, random))
 
     return rows
 
@@ -119,7 +120,7 @@ def _along_the_widest(honest: FloatArray, k: int, random: np.random.Generator) -
     deviations = honest - honest.mean(axis=0)
     _, values, directions = np.linalg.svd(deviations, full_matrices=False)
     shift = 2 * values[0] / np.sqrt(len(honest)) * directions[0]
-    return np.asarray(honest.mean(axis=0) + shift + 0.7 * _fresh_noise(honest, k, random))
+    return np.asarray(honest.mean(axis=0) + shift + 0.7 * fresh_noise(honest, k, random))
 
 
 ATTACKS: Mapping[str, Attack] = {

@@ -16,6 +16,7 @@ from .flame import FLAME
 from .fltrust import FLTrust
 from .foolsgold import FoolsGold
 from .geometric_median import GeometricMedian
+from .hedged_no_regret import HedgedNoRegret
 from .mean import Mean
 from .mixing import Bucketing, NearestNeighborMixing
 from .multi_krum import MultiKrum
@@ -29,6 +30,7 @@ WEIGHTINGS: dict[str, type[Weighting]] = {
     "coalition-filtering": CoalitionFiltering,
     "filtering": Filtering,
     "no-regret": NoRegret,
+    "hedged-no-regret": HedgedNoRegret,
     "multi-krum": MultiKrum,
     "geometric-median": GeometricMedian,
     "centered-clipping": CenteredClipping,
@@ -50,7 +52,7 @@ PRE_AGGREGATIONS: dict[str, type[Bucketing | NearestNeighborMixing]] = {
 """What averages updates before a weighting sees them."""
 
 RECOMMENDED = "coalition-filtering"
-"""The weighting of least error in every comparison so far (docs/estimators.md)."""
+"""The weighting of least error in every comparison under fixed attacks (docs/estimators.md)."""
 
 
 def weighting_named(name: str, *, epsilon: Epsilon, **options: Any) -> Weighting:
@@ -95,6 +97,7 @@ __all__ = [
     "Filtering",
     "FoolsGold",
     "GeometricMedian",
+    "HedgedNoRegret",
     "Mean",
     "MultiKrum",
     "NearestNeighborMixing",

@@ -11,7 +11,7 @@ clients, honest or not. Here each step acts only on what it can show, and the la
 4. the mean of what is left stands if the weights of least spread (`parts.least_spread`) have the same
    mean up to what honest noise explains; the further apart the two are, the more those weights count
    instead. So what no step recognised moves the result by little more than honest noise might, beyond a
-   robust mean. This is Lepski's rule for choosing between an efficient and a robust estimate.
+   robust mean (`unless_apart`).
 """
 
 from __future__ import annotations
@@ -62,12 +62,20 @@ class CoalitionFiltering(Weighting):
 
 def efficient_or_robust(inliers: Inliers) -> FloatArray:
     """Return equal weights, or robust ones the more, the further apart their means are (step 4)."""
-    m, robust = len(inliers.indices), inliers.robust
-    equal = np.full(m, 1 / m)
-    around_mean = centred(inliers.gramian, robust)
-    difference = equal - robust
+    m = len(inliers.indices)
+    return unless_apart(inliers.gramian, np.full(m, 1 / m), inliers.robust)
+
+
+def unless_apart(gramian: FloatArray, efficient: FloatArray, robust: FloatArray) -> FloatArray:
+    """Return efficient weights, or robust ones the more, the further apart their means are.
+
+    What honest noise explains is tolerated. This is Lepski's rule for choosing between an efficient and
+    a robust estimate.
+    """
+    m, around_mean = len(gramian), centred(gramian, robust)
+    difference = efficient - robust
     apart = math.sqrt(max(float(difference @ around_mean @ difference), 0.0))
     length = math.sqrt(m * float(difference @ difference)) * standard_error(around_mean, robust)
     tolerated = NOISE * leaning(around_mean, robust) * length
     trust = 1.0 if apart <= tolerated else (tolerated / apart) ** 4
-    return trust * equal + (1 - trust) * robust
+    return trust * efficient + (1 - trust) * robust

@@ -19,7 +19,7 @@ from experiments.pages.page import stale_parts
 
 from .conftest import MakeKnowledge
 
-GROUPS_OF_SEVERAL = {"LocalPattern", "CombinedAttack", "Attack"}
+GROUPS_OF_SEVERAL = {"LocalPattern", "CombinedAttack", "Attack", "TailoredAttack"}
 
 
 @pytest.fixture(params=list(ATTACKS))

@@ -20,6 +20,7 @@ from strategies import (
     DivideAndConquer,
     Filtering,
     GeometricMedian,
+    HedgedNoRegret,
     Mean,
     MultiKrum,
     NearestNeighborMixing,
@@ -40,6 +41,7 @@ ALL: Sequence[Weighting] = (
     Filtering(0.3),
     Filtering("auto"),
     NoRegret(0.3),
+    HedgedNoRegret(0.3),
     MultiKrum(0.3),
     MultiKrum(0.3, num_selected=1),
     GeometricMedian(),
@@ -51,7 +53,15 @@ ALL: Sequence[Weighting] = (
 )
 WITHSTANDING = [w for w in ALL if not isinstance(w, Mean | Bucketing | DivideAndConquer)]
 """Of those that each miss one of several far apart, none."""
-WITH_EPSILON = (CoalitionFiltering, Filtering, NoRegret, MultiKrum, DivideAndConquer, BulyanSelection)
+WITH_EPSILON = (
+    CoalitionFiltering,
+    HedgedNoRegret,
+    Filtering,
+    NoRegret,
+    MultiKrum,
+    DivideAndConquer,
+    BulyanSelection,
+)
 weightings = pytest.mark.parametrize("weighting", ALL, ids=repr)
 
 
