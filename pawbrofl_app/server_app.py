@@ -27,7 +27,7 @@ from torch import nn
 from clients.local_evaluation import mean_loss
 from clients.local_training import LocalTraining, train
 from clients.model_arrays import arrays_of, load_arrays, statistics_in
-from report import write_page
+from report import LivePage
 from strategies import FairAveraging, FLTrust, PAwBRoFL
 from strategies.branch_state import MAIN
 
@@ -112,6 +112,13 @@ def make_training_loop(
             personal = {} if personal_models is None or last else personal_models.fetch()
             checkpoints.save(replace(checkpoint, record_lengths=lengths, personal_models=personal))
 
+    page = LivePage(records.run.path) if config.results.figures else None
+
+    def after_round(checkpoint: Checkpoint) -> None:
+        save(checkpoint)
+        if page is not None:
+            page.after_round()
+
     initial_arrays = arrays_of(initial_model(config))
     round_timeout = config.rounds.round_timeout or None
     exchange = Exchange(grid, flow_control_of(grid))
@@ -135,7 +142,7 @@ def make_training_loop(
         personal_models=personal_models,
         on_failures=records.add_failures,
         on_evaluations=records.add_evaluations,
-        after_round=save,
+        after_round=after_round,
     )
 
 
@@ -311,7 +318,4 @@ def finish(config: RunConfig, records: RunWriter, malicious: list[int], arrays: 
         log(INFO, "\t%s", line)
     records.save_summary(summary)
     if config.results.figures:
-        try:
-            write_page(records.run.path)
-        except OSError as problem:
-            log(ERROR, "the page of the run could not be written: %s", problem)
+        LivePage(records.run.path).at_end()

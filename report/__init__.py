@@ -6,7 +6,8 @@ Nothing here knows how updates are aggregated. The page needs Jinja2, the extra 
 from __future__ import annotations
 
 from .html_page import write_page
+from .live_page import LivePage
 from .round_report import RoundReport
 from .run_records import RunRecords
 
-__all__ = ["RoundReport", "RunRecords", "write_page"]
+__all__ = ["LivePage", "RoundReport", "RunRecords", "write_page"]

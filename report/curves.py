@@ -53,7 +53,7 @@ def charts(records: RunRecords) -> list[Chart]:
         for name, value in row.items():
             if not any(word in name for word in NOT_SHOWN):
                 columns.setdefault(name.replace("_", " "), {})[number] = value
-    shares = {name: series for name, series in columns.items() if _is_share(name, series)}
+    shares = {name: series for name, series in columns.items() if is_share(name, series)}
     losses = {name: series for name, series in columns.items() if "loss" in name and name not in shares}
     drawn = (
         chart("Accuracy and attack success", shares, high=1.0),
@@ -114,7 +114,8 @@ def _path(series: Series, first: int, last: int, low: float, high: float) -> str
     return "".join(steps) + ("h0" if len(steps) == 1 else "")
 
 
-def _is_share(name: str, series: Series) -> bool:
+def is_share(name: str, series: Series) -> bool:
+    """Return whether all values are between 0 and 1, of a measure that is a share by its name."""
     words = name.replace("-", " ").split()
     within = all(0 <= value <= 1 for value in series.values())
     return within and any(word in SHARES for word in words)

@@ -6,6 +6,7 @@ import math
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .curves import charts, gaps, last_of
 from .heat_map import heat_map
@@ -13,19 +14,26 @@ from .judgements import Judgement, brought_back, judgements
 from .page_template import TEMPLATE
 from .run_records import RunRecords
 
+if TYPE_CHECKING:
+    import jinja2
+
 PAGE = "report.html"
+RELOADED_AFTER = 5
+"""Seconds after which the page of a run that goes on is loaded anew."""
 MOST_ROWS = 20
 """So many of those judged stand in the table at once, the others below a heading to unfold."""
 ACCURACY, SUCCESS = ("accuracy", "acc"), ("success", "backdoor")
 
 
-def write_page(folder: Path | str) -> Path:
+def write_page(folder: Path | str, *, is_live: bool = False) -> Path:
     """Write ``report.html`` into a run's folder, of what it recorded up to now.
 
     Parameters
     ----------
     folder : Path or str
         With the records of `RoundReport` or of this project's app.
+    is_live : bool
+        Whether the page reloads itself, as the run goes on.
 
     Returns
     -------
@@ -40,41 +48,60 @@ def write_page(folder: Path | str) -> Path:
         Where Jinja2 is not installed.
     """
     path = Path(folder) / PAGE
-    content = page_of(RunRecords.of(folder), Path(folder).absolute().name)
+    content = page_of(RunRecords.of(folder), Path(folder).absolute().name, is_live=is_live)
     temporary = path.with_name(f".{PAGE}-{os.getpid()}")
-    temporary.write_text(content, encoding="utf-8")
-    temporary.replace(path)  # whoever reads it meanwhile sees a whole page
+    try:
+        temporary.write_text(content, encoding="utf-8")
+        temporary.replace(path)  # whoever reads it meanwhile sees a whole page
+    except OSError:
+        temporary.unlink(missing_ok=True)  # a full disk needs the space
+        raise
     return path
 
 
-def page_of(records: RunRecords, title: str) -> str:
+def page_of(records: RunRecords, title: str, *, is_live: bool = False) -> str:
     """Return the page of a run."""
+    judged = judgements(records)
+    return (
+        environment()
+        .from_string(TEMPLATE)
+        .render(
+            title=title,
+            reloaded_after=RELOADED_AFTER if is_live else None,
+            time=time.strftime("%Y-%m-%d %H:%M"),
+            records=records,
+            tiles=_tiles(records, judged),
+            charts=charts(records),
+            map=heat_map(records) if records.clients else None,
+            judgements=judged,
+            most_rows=MOST_ROWS,
+            repeated=sorted(
+                (one for one in judged if one.since_round is not None),
+                key=lambda one: (len(one.client), one.client),
+            ),
+            malicious=records.truly_malicious,
+        )
+    )
+
+
+def environment() -> jinja2.Environment:
+    """Return what makes pages of templates.
+
+    Raises
+    ------
+    ImportError
+        Where Jinja2 is not installed.
+    """
     require_jinja2()
     import jinja2
 
-    environment = jinja2.Environment(
+    made = jinja2.Environment(
         autoescape=True,  # names and reasons come from clients
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = _number
-    judged = judgements(records)
-    return environment.from_string(TEMPLATE).render(
-        title=title,
-        time=time.strftime("%Y-%m-%d %H:%M"),
-        records=records,
-        tiles=_tiles(records, judged),
-        charts=charts(records),
-        map=heat_map(records) if records.clients else None,
-        judgements=judged,
-        most_rows=MOST_ROWS,
-        repeated=sorted(
-            (one for one in judged if one.since_round is not None),
-            key=lambda one: (len(one.client), one.client),
-        ),
-        malicious=records.truly_malicious,
-        brought_back=brought_back(records),
-    )
+    made.filters["number"] = _number
+    return made
 
 
 def require_jinja2() -> None:

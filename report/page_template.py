@@ -3,14 +3,7 @@
 It is in a Python file, as other kinds of files are not bundled into a Flower app.
 """
 
-TEMPLATE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ title }}: who counted, who was judged malicious</title>
-<style>
-:root { color-scheme: light dark; --page: #fff; --text: #1b1e24; --soft: #5c6370; --line: #d8dbe2; --head: #f2f4f8;
+STYLE = """:root { color-scheme: light dark; --page: #fff; --text: #1b1e24; --soft: #5c6370; --line: #d8dbe2; --head: #f2f4f8;
   --bad: #b3261e; --warn: #fff4e5; --c0: #2563eb; --c1: #c2410c; --c2: #15803d; --c3: #7e22ce; --c4: #0e7490; --c5: #6b7280; }
 @media (prefers-color-scheme: dark) {
   :root { --page: #16181d; --text: #e6e8ec; --soft: #a3aab6; --line: #343944; --head: #20242c;
@@ -70,11 +63,49 @@ summary { cursor: pointer; padding: .6rem 0; }
   td { border: 0; padding: .1rem .8rem; display: grid; grid-template-columns: 7.5rem 1fr; gap: .5rem; }
   td::before { content: attr(data-name); color: var(--soft); font-weight: 400; }
 }
-</style>
+"""
+
+PLOTS = """{% macro plots(charts) %}
+<div class="charts">
+{% for chart in charts %}
+<section><h3>{{ chart.title }}</h3>
+<div class="plot"><div class="y"><span>{{ "%.3g" | format(chart.high) }}</span><span>{{ "%.3g" | format((chart.low + chart.high) / 2) }}</span><span>{{ "%.3g" | format(chart.low) }}</span></div>
+<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" role="img" aria-label="{{ chart.title }}: {% for curve in chart.curves %}{{ curve.name }} ends at {{ curve.last | number }}; {% endfor %}">
+{% for curve in chart.curves %}
+<path class="k{{ loop.index0 % 6 }}" d="{{ curve.path }}"/>
+{% endfor %}
+</svg>
+<div class="x"><span>{{ chart.first }}</span><span>round</span><span>{{ chart.last }}</span></div></div>
+<ul class="legend">
+{% for curve in chart.curves %}
+<li><svg viewBox="0 0 36 12"><path class="k{{ loop.index0 % 6 }}" d="M2 6H34" fill="none" stroke-width="3"/></svg>{{ curve.name }}: {{ curve.last | number }}</li>
+{% endfor %}
+</ul></section>
+{% endfor %}
+</div>
+{% endmacro %}
+"""
+"""Charts, as `curves.Chart` has them."""
+
+TEMPLATE = (
+    PLOTS
+    + """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+{% if reloaded_after %}
+<meta http-equiv="refresh" content="{{ reloaded_after }}">
+{% endif %}
+<title>{{ title }}: who counted, who was judged malicious</title>
+<style>
+"""
+    + STYLE
+    + """</style>
 </head>
 <body>
 <h1>{{ title }}</h1>
-<p class="soft">{% if records.is_finished %}Finished{% elif records.is_finished is none %}As recorded{% else %}Still running, as recorded{% endif %}; this page was made on {{ time }}.</p>
+<p class="soft">{% if records.is_finished %}Finished{% elif records.is_finished is none %}As recorded{% else %}Still running, as recorded{% endif %}; this page was made on {{ time }}{% if reloaded_after %} and reloads itself{% endif %}.</p>
 <div class="tiles">
 {% for value, name in tiles %}
 <div><b>{{ value }}</b><span>{{ name }}</span></div>
@@ -99,23 +130,7 @@ Either an attack or an honest minority: updates alone do not tell which. Whoever
 {% endif %}
 {% if charts %}
 <h2>Over the rounds</h2>
-<div class="charts">
-{% for chart in charts %}
-<section><h3>{{ chart.title }}</h3>
-<div class="plot"><div class="y"><span>{{ "%.3g" | format(chart.high) }}</span><span>{{ "%.3g" | format((chart.low + chart.high) / 2) }}</span><span>{{ "%.3g" | format(chart.low) }}</span></div>
-<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" role="img" aria-label="{{ chart.title }}: {% for curve in chart.curves %}{{ curve.name }} ends at {{ curve.last | number }}; {% endfor %}">
-{% for curve in chart.curves %}
-<path class="k{{ loop.index0 % 6 }}" d="{{ curve.path }}"/>
-{% endfor %}
-</svg>
-<div class="x"><span>{{ chart.first }}</span><span>round</span><span>{{ chart.last }}</span></div></div>
-<ul class="legend">
-{% for curve in chart.curves %}
-<li><svg viewBox="0 0 36 12"><path class="k{{ loop.index0 % 6 }}" d="M2 6H34" fill="none" stroke-width="3"/></svg>{{ curve.name }}: {{ curve.last | number }}</li>
-{% endfor %}
-</ul></section>
-{% endfor %}
-</div>
+{{ plots(charts) }}
 {% endif %}
 {% if map %}
 <h2>Who counted how much</h2>
@@ -172,3 +187,45 @@ function show(event) {
 </body>
 </html>
 """
+)
+
+COMPARISON = (
+    PLOTS
+    + """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ runs | length }} runs compared</title>
+<style>
+"""
+    + STYLE
+    + """</style>
+</head>
+<body>
+<h1>{{ runs | length }} runs compared</h1>
+<p class="soft">This page was made on {{ time }}.</p>
+<h2>Last values</h2>
+<div class="scroll"><table>
+<thead><tr><th>run</th><th>rounds</th>{% for measure in measures %}<th>{{ measure }}</th>{% endfor %}</tr></thead>
+<tbody>
+{% for run in runs %}
+<tr><td class="name" data-name="run">{{ run.name }}</td><td data-name="rounds">{{ run.num_rounds }}{% if run.is_finished is sameas false %}, going on{% endif %}</td>{% for measure in measures %}<td data-name="{{ measure }}">{{ run.last[measure] | number if measure in run.last else "" }}</td>{% endfor %}</tr>
+{% endfor %}
+</tbody></table></div>
+{% if settings %}
+<h2>Settings that differ</h2>
+<div class="scroll"><table>
+<thead><tr><th>run</th>{% for name in settings %}<th>{{ name }}</th>{% endfor %}</tr></thead>
+<tbody>
+{% for run in runs %}
+<tr><td class="name" data-name="run">{{ run.name }}</td>{% for name in settings %}<td data-name="{{ name }}">{{ run.settings.get(name, "") }}</td>{% endfor %}</tr>
+{% endfor %}
+</tbody></table></div>
+{% endif %}
+<h2>Over the rounds</h2>
+{{ plots(charts) }}
+</body>
+</html>
+"""
+)

@@ -6,12 +6,12 @@ import atexit
 import csv
 import logging
 import math
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from .html_page import require_jinja2, write_page
+from .html_page import require_jinja2
+from .live_page import LivePage
 from .run_records import CLIENTS, ROUNDS, largest_and_worst
 
 LOG = logging.getLogger("flwr")
@@ -27,8 +27,6 @@ CLIENT_COLUMNS = (
     "branch",
     "brought_back_by",
 )
-SHARE_OF_TIME = 0.05
-"""So much of the time, at most, goes into the page while the run goes on."""
 
 
 class Client(Protocol):
@@ -81,7 +79,7 @@ class RoundReport:
         self._wanted = Path(folder).absolute()
         self._folder: Path | None = None
         self._rounds: dict[int, dict[str, Any]] = {}
-        self._page_done, self._page_took = -math.inf, 0.0
+        self._page: LivePage | None = None
         self._is_stale = False
 
     @property
@@ -130,16 +128,9 @@ class RoundReport:
 
     def write_page(self) -> None:
         """Make the page of what is recorded up to now; what the disk does not take is logged."""
-        if not self._is_stale or self._folder is None:
-            return
-        started = time.monotonic()
-        try:
-            write_page(self._folder)
-        except OSError as problem:
-            LOG.error("the report's page cannot be written: %s", problem)
-        self._is_stale = False
-        self._page_done = time.monotonic()
-        self._page_took = self._page_done - started
+        if self._is_stale and self._page is not None:
+            self._page.at_end()
+            self._is_stale = False
 
     def _record(self, clients: Sequence[Sequence[Any]]) -> None:
         """Add rows of clients, and write the table of rounds anew: evaluations come later."""
@@ -159,8 +150,8 @@ class RoundReport:
             LOG.error("records cannot be written to %s: %s", self.folder, problem)
             return
         self._is_stale = True
-        if (time.monotonic() - self._page_done) * SHARE_OF_TIME >= self._page_took:
-            self.write_page()
+        if self._page is not None:
+            self._page.after_round()
 
     def _made(self) -> Path:
         if self._folder is None:
@@ -170,6 +161,7 @@ class RoundReport:
                 folder = self._wanted.with_name(f"{self._wanted.name}-{number}")
             folder.mkdir(parents=True, exist_ok=True)
             self._folder = folder
+            self._page = LivePage(folder)
             LOG.info("records and report.html of this run are in %s", folder)
             atexit.register(self.write_page)
         return self._folder

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from report import RunRecords, write_page
+from report import LivePage, RunRecords, write_page
 from report.curves import chart, gaps
 from report.heat_map import JUDGED, UNUSABLE, WEIGHT, heat_map
 from report.html_page import page_of
@@ -161,10 +161,34 @@ def test_many_judged_clients_are_folded_away() -> None:
 def test_the_command_writes_the_page_or_says_why_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(tmp_path)]) == 2
+    assert main(["report", str(tmp_path)]) == 2
     assert "holds neither clients.csv nor rounds.csv" in capsys.readouterr().err
     with pytest.raises(NoRecords):
         write_page(tmp_path / "missing")
     (tmp_path / "clients.csv").write_text(f"{HEADER}\n1,0,0.5,0.5,0.5,False,9,,0\n")
-    assert main([str(tmp_path)]) == 0
+    assert main(["report", str(tmp_path)]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "report.html")
+
+
+def test_a_live_page_is_made_anew_and_reloads_itself_until_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="flwr")
+    (tmp_path / "clients.csv").write_text(f"{HEADER}\n1,0,0.5,0.5,0.5,False,9,,0\n")
+    page, file = LivePage(tmp_path), tmp_path / "report.html"
+    page.after_round()
+    assert str(file) in caplog.text
+    assert '<meta http-equiv="refresh"' in file.read_text()
+    page._took = 1e9  # as on a machine where a page takes long
+    file.unlink()
+    page.after_round()
+    assert not file.exists()
+    page.at_end()
+    assert "refresh" not in file.read_text()
+
+
+def test_a_page_that_the_disk_does_not_take_ends_no_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    LivePage(tmp_path / "gone").after_round()
+    assert "cannot be written" in caplog.text

@@ -107,12 +107,12 @@ def test_a_program_that_ends_leaves_the_whole_page(tmp_path: Path) -> None:
     code = f"""
 import sys
 sys.path.insert(0, {str(PROJECT)!r})
-from report import RoundReport, round_report
+from report import RoundReport
 from strategies.diagnostics import ClientDiagnostics, RoundDiagnostics
 report = RoundReport("results")
 for number in range(1, 6):
     report(RoundDiagnostics(number, (ClientDiagnostics("7", 1.0, 1.0, 0.1, False, 5),), 0.1, 0.1))
-    report._page_took = 1e9  # as on a machine where pages take long: made at the end alone
+    report._page._took = 1e9  # as on a machine where pages take long: made at the end alone
 """
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
     page = (tmp_path / "results" / "report.html").read_text()
