@@ -6,6 +6,11 @@
   connection and settings.
 - ``pawbrofl resume`` goes on with a run that was interrupted.
 - ``pawbrofl federation`` starts real SuperNodes on this machine, with TLS and authentication.
+- ``pawbrofl report`` and ``pawbrofl compare`` make pages of runs.
+- ``pawbrofl settings``, ``attacks`` and ``aggregators`` say what can be chosen.
+
+The exit status is 0 where all went well, 1 where a run failed, 2 for what the user can mend (the message
+says how), 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from attacks.named_object import is_own
 from report import report_command
@@ -22,21 +28,23 @@ from report import report_command
 from .records.reserved_folder import reserved_folder
 from .records.resumption import check_resumable
 from .records.run_folder import RunFolder, UnreadableRun
-from .settings.command_line import APP_FOLDER, at_least, read_settings
+from .records.versions import versions
+from .settings.command_line import APP_FOLDER, as_pair, at_least, read_settings
 from .settings.machine_check import check_machine
 from .settings.run_config import InvalidSetting, RunConfig
 
 INTERRUPTED = 130
-REPORT = "report"
 LOOPBACK_SETTINGS = APP_FOLDER / "deployment" / "loopback.toml"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 2 for what the user can mend."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    if given[:1] == [REPORT]:
-        return report_command.main(given[1:])
-    options = _parser().parse_args(given)
+    if given and given[0] in report_command.PAGE_COMMANDS:
+        return report_command.main(given)
+    options = command_parser().parse_args(given)
+    if "show" in options:
+        return _show(options)
     sys.path.append(str(Path.cwd()))  # last, so that nothing of the app is hidden
     try:
         config = _checked(options)
@@ -52,6 +60,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return INTERRUPTED
+
+
+def _show(options: argparse.Namespace) -> int:
+    try:
+        print(options.show(options))
+    except InvalidSetting as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # whoever reads, such as head, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _checked(options: argparse.Namespace) -> RunConfig:
@@ -96,8 +115,10 @@ def _share_modules(config: RunConfig) -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join([*filter(None, found), str(Path.cwd())])
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
     parser = argparse.ArgumentParser(prog="pawbrofl", description=__doc__.split("\n")[0])
+    parser.add_argument("--version", action="version", version=_versions())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="simulate one federation")
     _add_settings(run)
@@ -114,8 +135,39 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_settings(federation)
     federation.set_defaults(read=_settings_on_loopback, run=_run_federation)
-    commands.add_parser(REPORT, help="write report.html of a run's folder, also while it runs")
+    report_command.add_page_commands(commands)
+    _add_listings(commands)
     return parser
+
+
+def _add_listings(commands: Any) -> None:
+    from . import listings
+
+    settings = commands.add_parser("settings", help="all settings: default, what is allowed, and help")
+    settings.add_argument("name", nargs="*", help="only these")
+    settings.set_defaults(show=lambda options: listings.setting_list(options.name))
+    attacks = commands.add_parser("attacks", help="all attacks, with their parameters")
+    attacks.set_defaults(show=lambda _: listings.attack_list())
+    aggregators = commands.add_parser("aggregators", help="all aggregators")
+    aggregators.set_defaults(show=lambda _: listings.aggregator_list())
+    shells = ("bash", "zsh", "tcsh")
+    completion = commands.add_parser(
+        "completion", help="a script that completes this command in a shell"
+    )
+    completion.add_argument("shell", choices=shells)
+    completion.set_defaults(show=lambda options: _completion(options.shell))
+
+
+def _versions() -> str:
+    found = versions()
+    own = found.pop("pawbrofl")
+    return f"pawbrofl {own} (" + ", ".join(f"{name} {one}" for name, one in found.items()) + ")"
+
+
+def _completion(shell: str) -> str:
+    import shtab
+
+    return str(shtab.complete(command_parser(), shell))
 
 
 def _add_settings(command: argparse.ArgumentParser) -> None:
@@ -126,7 +178,16 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
         default=[],
         metavar="SETTINGS",
         help="a TOML file, or settings such as 'mu=0.1 aggregator=\"filtering\"'; may be repeated, "
-        "later ones win. All settings stand in pyproject.toml",
+        "later ones win",
+    )
+    command.add_argument(
+        "--set",
+        action="append",
+        type=as_pair,
+        dest="run_config",
+        metavar="NAME=VALUE",
+        help="one setting, such as mu=0.1 or aggregator=filtering; may be repeated. `pawbrofl settings` "
+        "lists them",
     )
 
 

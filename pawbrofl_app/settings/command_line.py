@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .run_config import RunConfig
+from .run_config import SETTINGS, RunConfig
 from .setting import InvalidSetting
 from .toml_files import read_toml
 
@@ -46,6 +46,31 @@ def read_settings(run_config: Sequence[str], folder: Path) -> RunConfig:
         if isinstance(settings.get(name), str) and settings[name]:
             settings[name] = str(folder / Path(settings[name]).expanduser())
     return RunConfig.parse(settings)
+
+
+def as_pair(given: str) -> str:
+    """Return what ``--set`` is given, ``mu=0.1`` or ``aggregator=filtering``, as a pair of Flower's.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        Where there is no ``=``.
+    """
+    name, equals, value = (part.strip() for part in given.partition("="))
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"must be name=value such as mu=0.1, got {given!r}")
+    is_text = name not in SETTINGS or SETTINGS[name].annotation is str
+    if value[:1] not in ("'", '"') and (is_text or not _is_toml(value)):
+        value = f"'{value}'" if '"' in value else f'"{value}"'
+    return f"{name}={value}"
+
+
+def _is_toml(value: str) -> bool:
+    try:
+        tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
 
 
 def at_least(lowest: int, kind: type[int] | type[float] = int) -> Callable[[str], float]:

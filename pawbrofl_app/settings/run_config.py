@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, Self
 
@@ -28,7 +28,7 @@ from .threat_settings import ThreatSettings
 from .tilt_settings import TiltSettings
 from .training_settings import TrainingSettings
 
-__all__ = ["SECTIONS", "SETTINGS", "InvalidSetting", "RunConfig", "Value"]
+__all__ = ["SECTIONS", "SETTINGS", "InvalidSetting", "RunConfig", "Value", "check_known"]
 
 Value = str | int | float | bool
 
@@ -67,11 +67,7 @@ class RunConfig:
         InvalidSetting
             Naming the setting, its value and what is allowed.
         """
-        for name in run_config:
-            if name not in SETTINGS:
-                near = difflib.get_close_matches(name, SETTINGS, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(SETTINGS)}"
-                raise InvalidSetting(f"unknown setting {name!r}: {hint}")
+        check_known(run_config)
         missing = [name for name in SETTINGS if name not in run_config]
         if missing:
             raise InvalidSetting(f"missing settings: {', '.join(missing)}")
@@ -232,6 +228,21 @@ class RunConfig:
             )
             raise invalid("minority-fraction", allowed, self.data.minority_fraction)
         return self
+
+
+def check_known(names: Iterable[str]) -> None:
+    """Check that settings of some names exist.
+
+    Raises
+    ------
+    InvalidSetting
+        Naming one that does not, and the one that is nearest.
+    """
+    for name in names:
+        if name not in SETTINGS:
+            near = difflib.get_close_matches(name, SETTINGS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(SETTINGS)}"
+            raise InvalidSetting(f"unknown setting {name!r}: {hint}")
 
 
 def _sections() -> dict[str, dict[str, FieldInfo]]:

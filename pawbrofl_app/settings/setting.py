@@ -7,7 +7,8 @@ and help text (its docstring) stand there and nowhere else.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,30 +55,39 @@ Folder = Annotated[StrictStr, AfterValidator(_absolute)]
 """An absolute path, or "" for a folder that the app chooses."""
 
 
-def one_of(choices: Iterable[str]) -> AfterValidator:
-    """Return the check that a text is one of some names."""
-    names = tuple(choices)
+@dataclass(frozen=True)
+class OneOf:
+    """The check that a text is one of some names.
 
-    def check(value: str) -> str:
-        check_name(value, names)
+    Attributes
+    ----------
+    names : tuple of str
+    may_be_own : bool
+        Whether it may be somebody's own too, as ``module:name``; either may have parameters in brackets.
+    """
+
+    names: tuple[str, ...]
+    may_be_own: bool = False
+
+    def __call__(self, value: str) -> str:
+        """Return the value, or raise ValueError."""
+        name = split_name(value)[0] if self.may_be_own else value
+        if not (self.may_be_own and is_own(name)):
+            check_name(name, self.names)
         return value
 
-    return AfterValidator(check)
+
+def one_of(choices: Iterable[str]) -> AfterValidator:
+    """Return the check that a text is one of some names."""
+    return AfterValidator(OneOf(tuple(choices)))
 
 
-def named(choices: Collection[str]) -> AfterValidator:
+def named(choices: Iterable[str]) -> AfterValidator:
     """Return the check that a text is one of some names, or of somebody's own, as ``module:name``.
 
     Either may have parameters in brackets.
     """
-
-    def check(value: str) -> str:
-        name, _ = split_name(value)
-        if not is_own(name):
-            check_name(name, choices)
-        return value
-
-    return AfterValidator(check)
+    return AfterValidator(OneOf(tuple(choices), may_be_own=True))
 
 
 def check_name(name: str, choices: Iterable[str]) -> None:
@@ -121,6 +131,15 @@ def allowed_range(field: FieldInfo) -> str:
         if hasattr(bound, limit)
     ]
     return " and ".join(bounds)
+
+
+def allowed_values(field: FieldInfo) -> str:
+    """Return in words what a setting may be, such as "a whole number, at least 1"."""
+    for check in field.metadata:
+        if isinstance(check, AfterValidator) and isinstance(check.func, OneOf):
+            names = ", ".join(check.func.names)
+            return f"one of {names}" + (", or your own" if check.func.may_be_own else "")
+    return ", ".join(filter(None, (_TYPES[field.annotation], allowed_range(field))))
 
 
 def as_invalid_setting(error: ErrorDetails, settings: Mapping[str, FieldInfo]) -> InvalidSetting:

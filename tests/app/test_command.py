@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,13 @@ import pytest
 import tomli_w
 import torch
 
+from attacks import ATTACKS
 from pawbrofl_app import command
+from pawbrofl_app.settings.aggregation_settings import BASELINES
 from pawbrofl_app.settings.command_line import read_settings
+from pawbrofl_app.settings.run_config import SETTINGS
+from strategies.fairness import FAIR_WEIGHTINGS
+from strategies.weightings import WEIGHTINGS
 
 
 @pytest.mark.parametrize(
@@ -146,7 +152,7 @@ def test_only_a_runs_folder_can_be_resumed(tmp_path: Path, capsys: pytest.Captur
 def test_a_run_is_resumed_with_its_own_settings(tmp_path: Path, defaults: dict[str, Any]) -> None:
     recorded = defaults | {"seed": 7, "results-dir": "/elsewhere/before/it/was/moved"}
     (tmp_path / "settings.toml").write_text(tomli_w.dumps(recorded))
-    options = command._parser().parse_args(["resume", str(tmp_path)])
+    options = command.command_parser().parse_args(["resume", str(tmp_path)])
     config = options.read(options)
     assert (config.seed, config.results.resume, config.results.results_dir) == (7, True, str(tmp_path))
 
@@ -158,3 +164,98 @@ def test_a_folder_that_cannot_be_made_is_named_before_anything_starts(
     (tmp_path / "file").touch()
     assert command.main(["run", "-c", f"results-dir='{tmp_path / 'file' / 'run'}'"]) == 2
     assert "file/run' cannot be made: [Errno 20] Not a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "parsed"),
+    [
+        ("mu=0.1", 0.1),
+        ("aggregator=filtering", "filtering"),
+        ('aggregator="filtering"', "filtering"),
+        ("attack=sign-flip(scale=2)+inflated-report", "sign-flip(scale=2)+inflated-report"),
+        ("vouched=3, 7", "3, 7"),
+        ("data-dir=/data/2026-11-24", "/data/2026-11-24"),
+        ("vouched=7", "7"),
+        ("resume = true", True),
+    ],
+)
+def test_one_setting_needs_no_quotes_within_quotes(given: str, parsed: object, tmp_path: Path) -> None:
+    options = command.command_parser().parse_args(["run", "-c", "mu=0.5 seed=3", "--set", given])
+    settings = read_settings(options.run_config, tmp_path).as_settings()
+    assert settings[given.partition("=")[0].strip()] == parsed
+    assert settings["seed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("mu=much", "mu must be a finite number, got 'much'"),
+        ("num-round=1", "unknown setting 'num-round': did you mean 'num-rounds'?"),
+        ("num-rounds=2.5", "num-rounds must be a whole number, got 2.5"),
+    ],
+)
+def test_one_wrong_setting_is_named(
+    given: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command.main(["run", "--set", given]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_setting_without_a_value_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(["run", "--set", "mu"])
+    assert ended.value.code == 2
+    assert "must be name=value such as mu=0.1, got 'mu'" in capsys.readouterr().err
+
+
+def test_all_settings_are_listed_with_default_range_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["settings"]) == 0
+    told = capsys.readouterr().out
+    assert [name for name in SETTINGS if f"\n{name} = " not in f"\n{told}"] == []
+    assert command.main(["settings", "partition", "epsilon"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.startswith('partition = "iid" one of iid, variable, dirichlet, natural ')
+    assert "epsilon = 0.2 a finite number, at least 0 and below 0.5 The fraction of" in told
+    assert command.main(["settings", "epsilom"]) == 2
+    assert "did you mean 'epsilon'?" in capsys.readouterr().err
+
+
+def test_all_attacks_and_aggregators_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["attacks"]) == 0
+    told = capsys.readouterr().out
+    assert [name for name in ATTACKS if not re.search(rf"^{name}(\(|$)", told, re.MULTILINE)] == []
+    assert command.main(["aggregators"]) == 0
+    told = capsys.readouterr().out
+    names = (*WEIGHTINGS, *FAIR_WEIGHTINGS, *BASELINES)
+    assert [name for name in names if not re.search(rf"^{name}(\(|$)", told, re.MULTILINE)] == []
+
+
+def test_versions_of_this_project_and_of_what_it_runs_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--version"])
+    assert ended.value.code == 0
+    assert re.match(r"pawbrofl \d+\.\d+\.\d+ \(python 3\.\d+\.\d+, flwr 1\.", capsys.readouterr().out)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_bash_completes_commands_and_options(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert command.main(["completion", "bash"]) == 0
+    (tmp_path / "completion.sh").write_text(capsys.readouterr().out)
+    complete = (
+        "source ./completion.sh; COMP_WORDS=(pawbrofl {}); COMP_CWORD={}; $(complete -p pawbrofl | "
+        "sed -E 's/.*-F ([^ ]+).*/\\1/'); echo ${{COMPREPLY[@]}}"
+    )
+    for words, place, expected in (("agg", 1, "aggregators"), ("run --eng", 2, "--engine")):
+        done = subprocess.run(
+            ["bash", "-c", complete.format(words, place)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.split() == [expected]
