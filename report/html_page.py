@@ -80,6 +80,7 @@ def page_of(records: RunRecords, title: str, *, is_live: bool = False) -> str:
                 key=lambda one: (len(one.client), one.client),
             ),
             malicious=records.truly_malicious,
+            brought_back=brought_back(records),
         )
     )
 

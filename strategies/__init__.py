@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from .fair_averaging import FairAveraging
     from .pawbrofl import PAwBRoFL
 
+__version__ = "0.1.0"
+"""That of pyproject.toml."""
+
 __all__ = [
     "FLAME",
     "WEIGHTINGS",

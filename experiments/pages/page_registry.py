@@ -12,8 +12,10 @@ class Entry(NamedTuple):
     """A page's module, and what it makes."""
 
     module: str
-    """Its name in `experiments`; its ``PAGE`` is the `Page`. Imported when asked for."""
+    """Its name in `experiments`. Imported when asked for."""
     makes: str
+    name: str = "PAGE"
+    """What the `Page` is called in it."""
 
 
 PAGES = {
@@ -48,12 +50,19 @@ PAGES = {
     "corrections": Entry(
         "as_published.corrections", "as_published.md: the departures put right one at a time"
     ),
+    "front-door": Entry("pages.front_door", "../README.md: its picture and numbers"),
+    "settings": Entry("pages.settings_reference", "settings.md: all settings", "SETTINGS"),
+    "command-line": Entry(
+        "pages.settings_reference", "command_line.md: what the command takes", "COMMANDS"
+    ),
+    "how-it-works": Entry("pages.geometry", "how_it_works.md: the method in pictures"),
 }
 
 
 def page_named(name: str) -> Page:
     """Return the page of a name of `PAGES`."""
-    page: Page = importlib.import_module(f"experiments.{PAGES[name].module}").PAGE
+    entry = PAGES[name]
+    page: Page = getattr(importlib.import_module(f"experiments.{entry.module}"), entry.name)
     return page
 
 

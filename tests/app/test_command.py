@@ -217,9 +217,9 @@ def test_all_settings_are_listed_with_default_range_and_help(capsys: pytest.Capt
     assert command.main(["settings"]) == 0
     told = capsys.readouterr().out
     assert [name for name in SETTINGS if f"\n{name} = " not in f"\n{told}"] == []
-    assert command.main(["settings", "partition", "epsilon"]) == 0
+    assert command.main(["settings", "minority", "epsilon"]) == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert told.startswith('partition = "iid" one of iid, variable, dirichlet, natural ')
+    assert told.startswith('minority = "none" one of none, rotated, ')
     assert "epsilon = 0.2 a finite number, at least 0 and below 0.5 The fraction of" in told
     assert command.main(["settings", "epsilom"]) == 2
     assert "did you mean 'epsilon'?" in capsys.readouterr().err

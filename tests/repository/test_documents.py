@@ -12,11 +12,11 @@ import pytest
 
 from tests.conftest import PROJECT
 
-DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
+DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")])
 FOLDERS = "attacks|clients|deployment|docs|experiments|pawbrofl_app|strategies|tests"
 PATH = re.compile(rf"(?<![\w./~$-])(?:{FOLDERS})/[\w./*@-]*\w/?")
 MODULE = re.compile(
-    rf"(?<![\w./-])(?:pawbrofl\.)?((?:{FOLDERS})(?:\.(?!csv|json|md|py|toml)[A-Za-z_]\w*)+)"
+    rf"(?<![\w./-])(?<!::: )(?:pawbrofl\.)?((?:{FOLDERS})(?:\.(?!csv|json|md|py|toml)[A-Za-z_]\w*)+)"
 )
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 FILE = re.compile(r"`([\w-]+\.(?:py|md))`")

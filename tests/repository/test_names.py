@@ -14,7 +14,7 @@ PACKAGES = ["strategies", "attacks", "clients", "deployment", "pawbrofl_app", "e
 SOURCES = sorted(path for package in PACKAGES for path in (PROJECT / package).rglob("*.py"))
 TEXTS = [
     *PROJECT.glob("*.md"),
-    *PROJECT.glob("docs/*.md"),
+    *PROJECT.glob("docs/**/*.md"),
     *PROJECT.glob("experiments/**/*.toml"),
     *SOURCES,
 ]
