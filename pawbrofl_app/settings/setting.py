@@ -7,7 +7,7 @@ and help text (its docstring) stand there and nowhere else.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,12 +61,13 @@ class OneOf:
 
     Attributes
     ----------
-    names : tuple of str
+    names : collection of str
+        Looked into at each check, so that a registry's later entries count.
     may_be_own : bool
         Whether it may be somebody's own too, as ``module:name``; either may have parameters in brackets.
     """
 
-    names: tuple[str, ...]
+    names: Collection[str]
     may_be_own: bool = False
 
     def __call__(self, value: str) -> str:
@@ -82,12 +83,12 @@ def one_of(choices: Iterable[str]) -> AfterValidator:
     return AfterValidator(OneOf(tuple(choices)))
 
 
-def named(choices: Iterable[str]) -> AfterValidator:
+def named(choices: Collection[str]) -> AfterValidator:
     """Return the check that a text is one of some names, or of somebody's own, as ``module:name``.
 
     Either may have parameters in brackets.
     """
-    return AfterValidator(OneOf(tuple(choices), may_be_own=True))
+    return AfterValidator(OneOf(choices, may_be_own=True))
 
 
 def check_name(name: str, choices: Iterable[str]) -> None:

@@ -171,7 +171,7 @@ def test_every_attack_changes_what_the_registry_says(name: str, api: str) -> Non
     changed = [not np.array_equal(a, b) for a, b in zip(honest, sent, strict=True)]
     assert all(np.isfinite(array).all() for array in sent)
     # Alone, an attacker that hides among the updates that it knows hides in its own.
-    alone = {"alie", "min-sum", "min-max", "mimic", "norm-ball"}
+    alone = {"alie", "opt-alie", "min-sum", "min-max", "mimic", "norm-ball", "anti-minority"}
     expected = {"data", "update"} & set(ATTACKS[name].changes) and name not in alone
     assert any(changed) == bool(expected)
     lies = {"honest-report", "colluding-report"}

@@ -130,7 +130,7 @@ def test_a_module_that_runs_cells_in_process_is_not_asked_for_ray(
 
 
 def test_an_unknown_study_is_named_with_the_known_ones() -> None:
-    with pytest.raises(InvalidStudy, match=r"one of as-published.*default-attack.*got 'defualt'"):
+    with pytest.raises(InvalidStudy, match=r"one of .*as-published.*default-attack.*got 'defualt'"):
         Study.load("defualt")
 
 
