@@ -130,6 +130,7 @@ def test_a_study_of_too_many_attacks_has_no_curves(tmp_path: Path) -> None:
     assert draw_study_figures(attacks, tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True])
 def test_figures_are_drawn_in_light_and_dark(tmp_path: Path, dark: bool) -> None:
     paths = draw_study_figures(study(), tmp_path, dark)

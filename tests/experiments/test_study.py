@@ -202,6 +202,7 @@ def test_jobs_that_no_study_could_run_with_are_refused(
     )
 
 
+@pytest.mark.slow
 def test_a_reader_who_has_had_enough_makes_no_traceback() -> None:
     status = [sys.executable, "-m", "experiments", "status", "threat-matrix"]
     with subprocess.Popen(status, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:

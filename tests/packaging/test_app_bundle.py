@@ -32,6 +32,7 @@ def test_flower_builds_the_app_and_misses_nothing(tmp_path: Path) -> None:
     assert "LICENSE" in packed
 
 
+@pytest.mark.slow
 def test_flower_s_hub_would_take_it(capsys: pytest.CaptureFixture[str]) -> None:
     _validate_description(CONFIG["project"]["description"])
     _validate_files(_collect_file_paths(PROJECT))
