@@ -41,7 +41,8 @@ def test_whatever_is_reported_malicious_clients_gain_no_more_than_the_bound(
     if not counted.any():
         np.testing.assert_array_equal(tilted, q)
         return
-    assert share(tilted, malicious) <= highest_share(share(q, malicious), max_tilt) * (1 + 1e-9)
+    bound = highest_share(share(q, malicious), max_tilt)
+    assert share(tilted, malicious) <= bound * (1 + 1e-9) + 1e-300  # subnormal numbers are coarse
 
 
 def test_two_clients_weights_can_change_their_ratio_by_max_tilt_so_the_bound_cannot_be_lower() -> None:
