@@ -126,12 +126,12 @@ def anti_minority(known: Vector) -> Vector:
     means sum up to least. As many attackers as the minority has clients take all of it out of the mean.
     An attack of this project.
     """
+    if len(known) < 2:
+        return np.asarray(known[0])
     centred = known - known.mean(axis=0)
     widest = np.linalg.eigh(centred @ centred.T)[1][:, -1]
     order = np.argsort(widest, kind="stable")
     along, n = widest[order], len(known)
-    if n < 2:
-        return np.asarray(known[0])
     spreads = [along[:k].var() * k + along[k:].var() * (n - k) for k in range(1, n)]
     groups = np.split(order, [1 + int(np.argmin(spreads))])
     minority, majority = (known[group].mean(axis=0) for group in sorted(groups, key=len))

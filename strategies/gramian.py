@@ -150,6 +150,12 @@ def weighted_sum(
         np.matmul(factors, columns, out=out[part.start : part.stop], casting="same_kind")
 
 
+def lengths_of(gramian: FloatArray) -> FloatArray:
+    """Return the norms, of shape (m,), of the vectors behind a Gramian that is not shifted."""
+    lengths: FloatArray = np.sqrt(np.maximum(np.diag(gramian), 0.0))
+    return lengths
+
+
 def squared_distances(gramian: FloatArray) -> FloatArray:
     """Return the (m, m) squared Euclidean distances between the rows behind a Gramian."""
     squares = np.diag(gramian)

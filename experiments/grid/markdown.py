@@ -16,6 +16,11 @@ def markdown_table(frame: pd.DataFrame, digits: int = 3) -> str:
     return "\n".join(lines)
 
 
+def mean_and_deviation(values: pd.Series, digits: int = 2) -> str:
+    """Return mean and standard deviation of runs that differ in nothing but the seed."""
+    return f"{values.mean():.{digits}f} ± {values.std():.{digits}f}"
+
+
 def _shown(value: object, digits: int) -> str:
     if isinstance(value, float):
         return "" if value != value else f"{value:.{digits}f}"

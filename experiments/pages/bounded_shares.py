@@ -22,7 +22,7 @@ from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
 from strategies import Weighting
 from strategies.arrays import FloatArray
 
-from ..grid.markdown import markdown_table
+from ..grid.markdown import markdown_table, mean_and_deviation
 
 EXTRA_SETTINGS = {"bound": "0"}
 CSV = "bounded_shares.csv"
@@ -92,9 +92,6 @@ def bounded_shares_table(cells: pd.DataFrame) -> str:
     rows = []
     for (aggregator, bound), part in cells.groupby(["aggregator", "bound"], sort=False):
         name = f"{aggregator}, bounded shares c = {bound:g}" if bound else str(aggregator)
-        spread = {
-            title: f"{part[measure].mean():.2f} ± {part[measure].std():.2f}"
-            for measure, title in measures.items()
-        }
+        spread = {title: mean_and_deviation(part[measure]) for measure, title in measures.items()}
         rows.append({"aggregator": name, **spread})
     return markdown_table(pd.DataFrame(rows))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ..grid.markdown import markdown_table
+from ..grid.markdown import markdown_table, mean_and_deviation
 from .bounded_shares import CSV as BOUNDED_SHARES
 from .bounded_shares import bounded_shares_table
 from .page import Page
@@ -26,7 +26,7 @@ def minority_table(cells: pd.DataFrame) -> str:
     for names, part in cells.sort_values(by, key=_order, kind="stable").groupby(by, sort=False):
         row = dict(zip(by, names, strict=True))
         for measure, title in MEASURES.items():
-            row[title] = f"{part[measure].mean():.2f} ± {part[measure].std():.2f}"
+            row[title] = mean_and_deviation(part[measure])
         rows.append(row)
     return markdown_table(pd.DataFrame(rows))
 
@@ -41,7 +41,7 @@ def aimed_at_table(cells: pd.DataFrame) -> str:
     for (minority, method), part in grouped:
         row = {"minority": minority, "aggregator": method}
         for measure in ("majority_accuracy", "minority_accuracy"):
-            row[MEASURES[measure]] = f"{part[measure].mean():.2f} ± {part[measure].std():.2f}"
+            row[MEASURES[measure]] = mean_and_deviation(part[measure])
         rows.append(row)
     return markdown_table(pd.DataFrame(rows))
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from pawbrofl_app.tasks.synthetic import NUM_CLASSES, NUM_FEATURES, client_data, client_sizes
 from strategies.fairness import QFFL
 
-from ..grid.markdown import markdown_table
+from ..grid.markdown import markdown_table, mean_and_deviation
 from .page import Page
 
 NUM_DEVICES = 100
@@ -181,7 +181,7 @@ def fairness_table(recorded: pd.DataFrame) -> str:
     for q, part in last.groupby("q"):
         row: dict[str, object] = {"q": f"{q:g}" + (" (federated averaging)" if q == 0 else "")}
         for name in ("average", "worst 10%", "variance"):
-            row[name] = f"{part[name].mean():.1f} ± {part[name].std():.1f}"
+            row[name] = mean_and_deviation(part[name], 1)
             row[f"{name}, published"] = f"{PUBLISHED[float(str(q))][name]:.1f}"
         rows.append(row)
     return markdown_table(pd.DataFrame(rows))

@@ -21,6 +21,7 @@ import numpy as np
 
 from ..arrays import FloatArray
 from ..checks import require
+from ..gramian import lengths_of
 from .box_simplex import project_onto_box_simplex
 from .fair_weighting import FairWeighting
 
@@ -56,7 +57,7 @@ class FedMGDAPlus(FairWeighting):
     def _weights(
         self, state: FloatArray, gramian: FloatArray, losses: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        lengths = np.sqrt(np.maximum(np.diag(gramian), 0.0))
+        lengths = lengths_of(gramian)
         moving = lengths > 0
         if not moving.any():
             return np.full(len(lengths), 1 / len(lengths)), state

@@ -65,9 +65,9 @@ def weighting_named(name: str, *, epsilon: Epsilon, **options: Any) -> Weighting
     ValueError
         For a name that is none of `WEIGHTINGS`, or an option that the weighting does not have.
     """
-    if name not in (*WEIGHTINGS, *NEEDS_ROOT_DATA):
+    kind: Any = (WEIGHTINGS | NEEDS_ROOT_DATA).get(name)
+    if kind is None:
         raise ValueError(f"method must be one of {', '.join(WEIGHTINGS)}, got {name!r}")
-    kind: Any = {**WEIGHTINGS, **NEEDS_ROOT_DATA}[name]
     known = {field.name for field in fields(kind)}
     if "epsilon" in known:
         options["epsilon"] = epsilon

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..arrays import FloatArray, NDArrays
 from ..checks import require
+from ..gramian import lengths_of
 from ..updates import Block, ClientUpdates
 from .weighting import Weighting
 
@@ -76,8 +77,7 @@ class Seen:
     @property
     def lengths(self) -> FloatArray:
         """The updates' Euclidean norms, of shape (m,)."""
-        lengths: FloatArray = np.sqrt(np.maximum(np.diag(self.gramian), 0.0))
-        return lengths
+        return lengths_of(self.gramian)
 
     def products_with(self, vector: FloatArray) -> FloatArray:
         """Return each update's inner product with a vector of shape (d,)."""
@@ -161,7 +161,7 @@ def equal_among(chosen: NDArray[np.bool_]) -> FloatArray:
 
 def cosines(gramian: FloatArray) -> FloatArray:
     """Return the (m, m) cosines behind an unshifted Gramian; 0 with a vector of length zero."""
-    lengths = np.sqrt(np.maximum(np.diag(gramian), 0.0))
+    lengths = lengths_of(gramian)
     inverse = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
     found: FloatArray = np.clip(gramian * inverse[:, None] * inverse[None, :], -1.0, 1.0)
     return found
