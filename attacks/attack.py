@@ -23,6 +23,8 @@ class Attack:
         The first round of the attack.
     last_round : int, optional
         The last one; by default the attack never ends.
+    every : int, default 1
+        It comes and goes: of the rounds from the first on, only each so-many-th is attacked.
 
     Raises
     ------
@@ -32,6 +34,7 @@ class Attack:
 
     first_round: int = field(default=1, metadata=AT_LEAST_1)
     last_round: int | None = None
+    every: int = field(default=1, metadata=AT_LEAST_1)
 
     def __post_init__(self) -> None:
         check_limits(self)
@@ -47,9 +50,9 @@ class Attack:
 
     def active(self, server_round: int) -> bool:
         """Return whether a round is one of the attack's."""
-        return self.first_round <= server_round and (
-            self.last_round is None or server_round <= self.last_round
-        )
+        since = server_round - self.first_round
+        ended = self.last_round is not None and server_round > self.last_round
+        return since >= 0 and since % self.every == 0 and not ended
 
     def in_round(self, server_round: int) -> Attack | None:
         """Return what is attacked with in a round; None where that is nothing."""

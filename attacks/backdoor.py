@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -35,6 +35,17 @@ class SplitTrigger(Trigger, Protocol):
     def stamp(self, inputs: Tensor, patterns: Sequence[int] | None = None) -> Tensor:
         """Return copies of inputs, (n, ...), that carry some of the patterns, by default all."""
         ...
+
+
+def poison_first(
+    inputs: Tensor, labels: Tensor, share: float, stamp: Callable[[Tensor], Tensor], target: int
+) -> tuple[Tensor, Tensor]:
+    """Return copies of a batch whose first inputs are stamped and relabelled: a share, at least one."""
+    count = max(1, round(share * len(labels)))
+    poisoned, relabelled = inputs.clone(), labels.clone()
+    poisoned[:count] = stamp(inputs[:count])
+    relabelled[:count] = target
+    return poisoned, relabelled
 
 
 @dataclass(frozen=True)

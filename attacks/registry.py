@@ -6,9 +6,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .attack import Attack
+from .backdoors.blended import BlendedBackdoor
 from .backdoors.centralised import CentralisedBackdoor
 from .backdoors.distributed import DistributedBackdoor, SingleShotBackdoor
 from .backdoors.erased_corner import ErasedCorner
+from .backdoors.neurotoxin import Neurotoxin
 from .backdoors.stealthy import StealthyBackdoor
 from .colluding_updates import (
     ALittleIsEnough,
@@ -122,6 +124,16 @@ ATTACKS: dict[str, RegisteredAttack] = {
         NormBall,
         "Sun et al.: Can you really backdoor federated learning? (2019)",
         "hides what it is combined with from bounds on the updates' length",
+    ),
+    "neurotoxin": RegisteredAttack(
+        Neurotoxin,
+        "Zhang et al.: Neurotoxin (ICML 2022)",
+        "lets the backdoor that it is combined with outlast the attack",
+    ),
+    "blended": RegisteredAttack(
+        BlendedBackdoor,
+        "Chen et al.: Targeted backdoor attacks using data poisoning (2017)",
+        "inputs with a faint pattern all over them get the target class; nothing in an input stands out",
     ),
     "free-rider": RegisteredAttack(
         FreeRider,

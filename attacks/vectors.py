@@ -118,6 +118,18 @@ def min_sum(known: Vector, direction: str = "deviation") -> Vector:
     return _moved(known, direction, _min_sum_gamma)
 
 
+def quiet_coordinates(update: Vector, known: Vector, top: float = 0.05) -> Vector:
+    """Return an update that is zero where the known mean is largest, in a share ``top`` of coordinates.
+
+    The projection of Zhang et al., "Neurotoxin" (ICML 2022).
+    """
+    loud = round(top * len(update))
+    order = np.argsort(-np.abs(known.mean(axis=0)), kind="stable")
+    projected = update.copy()
+    projected[order[:loud]] = 0.0
+    return projected
+
+
 def anti_minority(known: Vector) -> Vector:
     """Return the known majority's mean, moved away from the minority as far as that is from it.
 

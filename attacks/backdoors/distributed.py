@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..attack import Attack
-from ..backdoor import Backdoor, SplitTrigger
+from ..backdoor import Backdoor, SplitTrigger, poison_first
 from ..knowledge import Knowledge, Update
 from ..limits import ABOVE_0, AT_LEAST_0, SHARE
 from ..update_vectors import scaled
@@ -71,11 +71,13 @@ class LocalPattern(Attack):
         self, images: Tensor, labels: Tensor, patterns: Sequence[int] | None
     ) -> tuple[Tensor, Tensor]:
         """Return the batch with some patterns on its first images, and these as the target class."""
-        count = max(1, round(self.poison_fraction * len(labels)))
-        poisoned, relabelled = images.clone(), labels.clone()
-        poisoned[:count] = self.trigger.stamp(images[:count], patterns)
-        relabelled[:count] = self.target
-        return poisoned, relabelled
+        return poison_first(
+            images,
+            labels,
+            self.poison_fraction,
+            lambda first: self.trigger.stamp(first, patterns),
+            self.target,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

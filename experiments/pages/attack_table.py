@@ -11,7 +11,7 @@ from attacks import ATTACKS
 from ..grid.markdown import markdown_table
 from .page import Page
 
-IN_EVERY_ATTACK = ("first_round", "last_round")
+IN_EVERY_ATTACK = ("first_round", "last_round", "every")
 
 
 def attack_table() -> str:

@@ -68,6 +68,8 @@ def test_attack_rounds() -> None:
         False,
     ]
     assert Attack().active(10**6)
+    comes_and_goes = Attack(first_round=2, last_round=9, every=3)
+    assert [n for n in range(1, 12) if comes_and_goes.active(n)] == [2, 5, 8]
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,7 @@ def test_names_are_joined_by_plus_and_take_parameters() -> None:
     assert vars(flip) | vars(report) == {
         "first_round": 1,
         "last_round": None,
+        "every": 1,
         "scale": 2.0,
         "factor": 3.0,
         "offset": 0.5,
