@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .curves import NOT_SHOWN, Chart, Series, chart, gaps, is_share
-from .html_page import environment
+from .html_page import environment, write_whole
 from .page_template import COMPARISON
 from .run_records import RunRecords
 
@@ -81,9 +81,7 @@ def write_comparison(folders: Sequence[Path | str], page: Path | str) -> Path:
             charts=_charts(runs),
         )
     )
-    path = Path(page)
-    path.write_text(content, encoding="utf-8")
-    return path
+    return write_whole(Path(page), content)
 
 
 def _compared(folders: Sequence[Path]) -> list[ComparedRun]:

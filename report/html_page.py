@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
@@ -49,12 +50,24 @@ def write_page(folder: Path | str, *, is_live: bool = False) -> Path:
     """
     path = Path(folder) / PAGE
     content = page_of(RunRecords.of(folder), Path(folder).absolute().name, is_live=is_live)
-    temporary = path.with_name(f".{PAGE}-{os.getpid()}")
+    return write_whole(path, content)
+
+
+def write_whole(path: Path, content: str) -> Path:
+    """Write a page through a temporary file, so that whoever reads it meanwhile sees a whole one.
+
+    Raises
+    ------
+    OSError
+        Where that fails. What was at ``path`` before is still there then, and nothing else is.
+    """
+    temporary = path.with_name(f".{path.name}-{os.getpid()}")
     try:
         temporary.write_text(content, encoding="utf-8")
-        temporary.replace(path)  # whoever reads it meanwhile sees a whole page
+        temporary.replace(path)
     except OSError:
-        temporary.unlink(missing_ok=True)  # a full disk needs the space
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)  # a full disk needs the space
         raise
     return path
 

@@ -1,4 +1,4 @@
-"""The HTML page of a run, as a Jinja2 template.
+"""The HTML pages of a run and of several, as Jinja2 templates.
 
 It is in a Python file, as other kinds of files are not bundled into a Flower app.
 """
@@ -87,24 +87,30 @@ PLOTS = """{% macro plots(charts) %}
 """
 """Charts, as `curves.Chart` has them."""
 
-TEMPLATE = (
-    PLOTS
-    + """<!doctype html>
+
+def _page(title: str, body: str) -> str:
+    """Return the template of a whole page, of the templates of its title and of what it shows."""
+    return f"""{PLOTS}<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-{% if reloaded_after %}
-<meta http-equiv="refresh" content="{{ reloaded_after }}">
-{% endif %}
-<title>{{ title }}: who counted, who was judged malicious</title>
+{{% if reloaded_after %}}
+<meta http-equiv="refresh" content="{{{{ reloaded_after }}}}">
+{{% endif %}}
+<title>{title}</title>
 <style>
-"""
-    + STYLE
-    + """</style>
+{STYLE}</style>
 </head>
 <body>
-<h1>{{ title }}</h1>
+{body}</body>
+</html>
+"""
+
+
+TEMPLATE = _page(
+    "{{ title }}: who counted, who was judged malicious",
+    """<h1>{{ title }}</h1>
 <p class="soft">{% if records.is_finished %}Finished{% elif records.is_finished is none %}As recorded{% else %}Still running, as recorded{% endif %}; this page was made on {{ time }}{% if reloaded_after %} and reloads itself{% endif %}.</p>
 <div class="tiles">
 {% for value, name in tiles %}
@@ -184,26 +190,12 @@ function show(event) {
 }
 </script>
 {% endif %}
-</body>
-</html>
-"""
+""",
 )
 
-COMPARISON = (
-    PLOTS
-    + """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ runs | length }} runs compared</title>
-<style>
-"""
-    + STYLE
-    + """</style>
-</head>
-<body>
-<h1>{{ runs | length }} runs compared</h1>
+COMPARISON = _page(
+    "{{ runs | length }} runs compared",
+    """<h1>{{ runs | length }} runs compared</h1>
 <p class="soft">This page was made on {{ time }}.</p>
 <h2>Last values</h2>
 <div class="scroll"><table>
@@ -225,7 +217,5 @@ COMPARISON = (
 {% endif %}
 <h2>Over the rounds</h2>
 {{ plots(charts) }}
-</body>
-</html>
-"""
+""",
 )

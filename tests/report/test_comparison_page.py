@@ -59,3 +59,22 @@ def test_runs_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
 def test_a_folder_without_records_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert compare(a_run(tmp_path / "run", (0.5,)), tmp_path) == 2
     assert f"{str(tmp_path)!r} holds neither" in capsys.readouterr().err
+
+
+def test_a_page_that_a_full_disk_cuts_short_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "pages" / "page.html"
+    page.parent.mkdir()
+    page.write_text("the page before")
+    run, whole = a_run(tmp_path / "run", (0.5,)), Path.write_text
+
+    def half(path: Path, content: str, encoding: str) -> None:
+        whole(path, content[: len(content) // 2], encoding=encoding)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", half)
+    assert compare(run, "--out", page) == 2
+    assert "No space left" in capsys.readouterr().err
+    assert page.read_text() == "the page before"
+    assert list(page.parent.iterdir()) == [page]
