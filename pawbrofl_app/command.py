@@ -110,7 +110,7 @@ def _run(config: RunConfig, options: argparse.Namespace) -> int:
 def _share_modules(config: RunConfig) -> None:
     """Have the processes of a run find modules of somebody's own where this one does."""
     named = config.data.dataset, config.training.network, config.aggregation.aggregator
-    if any(map(is_own, (*named, config.threat.attack))):
+    if any(map(is_own, (*named, config.threat.attack, config.results.tracker))):
         found = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         os.environ["PYTHONPATH"] = os.pathsep.join([*filter(None, found), str(Path.cwd())])
 

@@ -23,7 +23,6 @@ SUMMARY = "summary.json"
 
 CHECKPOINTS = "checkpoints"
 FIGURES = "figures"
-EVENTS = "tensorboard"
 
 
 @dataclass(frozen=True)

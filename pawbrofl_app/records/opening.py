@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ..settings.run_config import InvalidSetting, RunConfig
+from ..trackers import tracker_named
 from .reserved_folder import new_folder
 from .resumption import check_resumable
 from .writer import RunWriter
@@ -28,7 +29,7 @@ def open_records(config: RunConfig, malicious: Collection[int]) -> RunWriter:
         num_clients=config.federation.num_clients,
         malicious=malicious,
         minority=config.minority_clients,
-        tensorboard=config.results.tensorboard,
+        tracker=tracker_named(config.results.tracker),
         has_personal_models=config.training.ditto is not None,
     )
 

@@ -13,6 +13,8 @@ from .run_folder import RunFolder, UnreadableRun
 
 MAY_DIFFER = frozenset(name.replace("_", "-") for name in SECTIONS["rounds"] | SECTIONS["results"])
 """Settings that a resumed run may change, as none of them changes what is computed."""
+FORMER = frozenset({"tensorboard"})
+"""Settings that there are no more, of which the same is true."""
 
 
 def check_resumable(config: RunConfig) -> None:
@@ -56,7 +58,7 @@ def differing_settings(config: RunConfig, recorded: Mapping[str, Any]) -> dict[s
     """
     now = config.as_settings()
     then = {name: SETTINGS[name].default for name in now} | dict(recorded)
-    names = sorted((set(now) | set(then)) - MAY_DIFFER)
+    names = sorted((set(now) | set(then)) - MAY_DIFFER - FORMER)
     return {name: (then[name], now.get(name)) for name in names if then[name] != now.get(name)}
 
 

@@ -21,16 +21,17 @@ from strategies.diagnostics import ClientDiagnostics, RoundDiagnostics
 from ..settings.run_config import InvalidSetting
 from ..tasks.evaluation import Evaluation
 from ..tasks.task import Subgroup
+from ..trackers import Tracker
 from . import layout
 from .buffered_folder import BufferedFolder
 from .csv_table import Row, Table, values_of
-from .event_files import TensorBoardEvents
 from .fairness import Fairness
 from .folder_lock import claim, release
 from .groups import Groups
 from .layout import ClientEvaluation, ClientRow, EvaluationRow, RoundRow, SubgroupRow
 from .run_folder import RunFolder
 from .summary import RunSummary
+from .tracking import Tracking
 from .versions import changed_versions, versions
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ class RunWriter:
         The partition ids of the clients that are truly malicious.
     minority : collection of int
         Those of the honest minority, if there is any.
-    tensorboard : bool
-        Whether to write TensorBoard event files as well.
+    tracker : Tracker, optional
+        Where the measures go as well.
     has_personal_models : bool
         Whether clients evaluate personal models, so that groups are scored under those.
 
@@ -84,7 +85,7 @@ class RunWriter:
         num_clients: int,
         malicious: Collection[int],
         minority: Collection[int] = (),
-        tensorboard: bool = False,
+        tracker: Tracker | None = None,
         has_personal_models: bool = False,
     ) -> None:
         self.run = RunFolder(folder)
@@ -93,7 +94,6 @@ class RunWriter:
         self._groups = Groups.of(self._honest, {str(client) for client in minority})
         self._lock = claim(folder)
         self._files = BufferedFolder(folder)
-        self._events = TensorBoardEvents(folder) if tensorboard else None
         self._diagnostics = RoundDiagnostics(0, (), 0.0, 0.0)
         self._fairness = (0, Fairness(), 0.0)
         self._evaluated: dict[str, float] = {}
@@ -101,6 +101,7 @@ class RunWriter:
         self._has_personal_models = has_personal_models
         # Without the folder, so that the file can be given to another run.
         self._settings = {**settings, "results-dir": "", "resume": False}
+        self._tracking = None if tracker is None else Tracking(tracker, folder, self._settings)
         if not self.run.is_run:
             self._files.replace(layout.SETTINGS, tomli_w.dumps(self._settings).encode())
         if not (folder / layout.VERSIONS).is_file():
@@ -114,8 +115,8 @@ class RunWriter:
 
     def close(self) -> None:
         """Let other processes write to the folder."""
-        if self._events is not None:
-            self._events.close()
+        if self._tracking is not None:
+            self._tracking.close(is_finished=self.run.is_finished)
         release(self._lock)
 
     @property
@@ -218,8 +219,8 @@ class RunWriter:
             server_round, accuracies, trained, evaluated, personal if under_personal_models else None
         )
         self._append(layout.GROUPS, rows)
-        if self._events is not None:
-            self._events.add_groups(rows)
+        if self._tracking is not None:
+            self._tracking.add_groups(rows)
 
     def add_subgroups(self, server_round: int, subgroups: Sequence[Subgroup]) -> None:
         """Add one row for each subgroup of the test samples, if there are any."""
@@ -248,8 +249,8 @@ class RunWriter:
             evaluation_seconds=evaluation_seconds + seconds,
         )
         self._append(layout.ROUNDS, [row])
-        if self._events is not None:
-            self._events.add_round(values_of(row))
+        if self._tracking is not None:
+            self._tracking.add_round(values_of(row))
 
     def save_model(self, model: nn.Module, branch: int = 0) -> None:
         """Save the state dict of the global model, or a branch's, for ``weights_only=True``."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from ..tasks.datasets import load_task
 from ..tasks.devices import DeviceUnavailable, training_device
 from ..tasks.networks import UnfitNetwork, check_network
 from ..tasks.partitions import ImpossiblePartition, client_indices
+from ..trackers import tracker_named
 from .run_config import RunConfig
 from .setting import InvalidSetting
 
 
 def check_machine(config: RunConfig) -> None:
-    """Find the device, load (or download) and split the data, and try network and attack on them.
+    """Find tracker and device, load (or download) and split the data, try network and attack on them.
 
     Raises
     ------
@@ -22,11 +21,10 @@ def check_machine(config: RunConfig) -> None:
     DataUnavailable
         Where the data set can be neither read nor downloaded.
     """
-    if config.results.tensorboard and find_spec("tensorboard") is None:
-        raise InvalidSetting(
-            "tensorboard must be false where the package of that name is not installed, got True; "
-            "to install it in a clone of this project: pip install -e '.[tensorboard]'"
-        )
+    try:
+        tracker_named(config.results.tracker)
+    except ValueError as problem:
+        raise InvalidSetting(f"tracker {problem}") from problem
     try:
         training_device(config.training.device)
         task = load_task(config.data.dataset, config.data.data_dir)

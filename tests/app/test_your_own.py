@@ -1,4 +1,4 @@
-"""Own data, network, attack and aggregator: docs/your_own.md as it stands, and what is refused."""
+"""Own data, network, attack, aggregator, tracker: docs/your_own.md as it stands, what is refused."""
 
 from __future__ import annotations
 
@@ -47,6 +47,8 @@ def check_it_ran(folder: Path) -> None:
     assert record.summary.test_accuracy > 0.6
     assert [one.subgroup for one in record.summary.subgroups] == ["left"]
     assert record.clients["num_examples"].sum() == 5 * 600
+    tracked = [float(line.split()[1]) for line in (results / "measures.txt").read_text().splitlines()]
+    assert tracked == record.rounds["test_accuracy"].tolist()
 
 
 @pytest.mark.slow
@@ -65,8 +67,8 @@ def test_actors_of_a_simulation_find_the_module_too(folder: Path) -> None:
     check_it_ran(folder)
 
 
-def test_all_four_take_about_forty_lines() -> None:
-    assert len([line for line in block("python").splitlines() if line.strip()]) <= 45
+def test_all_five_take_about_fifty_lines() -> None:
+    assert len([line for line in block("python").splitlines() if line.strip()]) <= 50
 
 
 BROKEN = """
@@ -152,6 +154,10 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (
             "aggregator='broken_module:Unnormalised'",
             "must return a weight of at least 0 for each update, with",
+        ),
+        (
+            "tracker='broken_module:function'",
+            "must be a class that inherits from pawbrofl_app.trackers",
         ),
         ("aggregator='broken_module:Raises'", "'broken_module:Raises' raises KeyError: 'client'"),
     ],

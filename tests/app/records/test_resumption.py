@@ -14,7 +14,7 @@ from pawbrofl_app.records.atomic_files import part_of
 from pawbrofl_app.records.checkpoint import Checkpoint, CheckpointFolder
 from pawbrofl_app.records.layout import SETTINGS, ClientEvaluation
 from pawbrofl_app.records.opening import open_records
-from pawbrofl_app.records.resumption import MAY_DIFFER, check_resumable
+from pawbrofl_app.records.resumption import MAY_DIFFER, check_resumable, differing_settings
 from pawbrofl_app.records.versions import versions
 from pawbrofl_app.records.writer import RunWriter
 from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
@@ -99,6 +99,13 @@ def test_settings_that_may_differ_are_those_that_the_documentation_names() -> No
     page = (PROJECT / "docs" / "reliability.md").read_text()
     named = page.split("may differ:")[1].split(". ")[0]
     assert set(re.findall(r"`([a-z-]+)`", named)) == MAY_DIFFER - {"results-dir", "resume"}
+
+
+def test_records_from_before_there_were_trackers_are_those_of_the_same_run(config: RunConfig) -> None:
+    recorded = config.as_settings() | {"tensorboard": True}
+    del recorded["tracker"]
+    assert differing_settings(config, recorded) == {}
+    assert differing_settings(config, recorded | {"gone": 1}) == {"gone": (1, None)}
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
