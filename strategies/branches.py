@@ -47,10 +47,10 @@ class Branching:
     ----------
     number : int, default 2
         The most branches there may be beside the main model; at least 1. A group that finds none free
-        waits.
+        waits, and a pair gives its own up to a larger group.
     patience : int, default 2
-        Left out of the main model in so many rounds running, a group is given a branch; at least 1. It
-        doubles for a client each time that its own loss made it leave a branch.
+        Left out of the main model in so many rounds running, a group is given a branch, a pair in twice
+        as many; at least 1. It doubles for a client each time that its own loss made it leave a branch.
     visit_every : int, default 5
         In every so-manieth round the branches' members train the main model, to see whether they would
         count there; at least 2, or 0 for never.
@@ -185,11 +185,11 @@ def settled(
             moving = [c for c in group if members[c].home not in (MAIN, joined)] + ready
             members.update({client: replace(members[client], home=joined) for client in moving})
             continue
-        if len(ready) < SMALLEST_GROUP:
+        if len(ready) < SMALLEST_GROUP and not _is_lasting_pair(branching, [members[c] for c in ready]):
             continue
-        if len(live) >= branching.number and (deserted := _deserted(branching, members)):
-            live.remove(deserted)
-            members = {c: member for c, member in members.items() if member.home != deserted}
+        if len(live) >= branching.number and (given_up := _given_up(branching, members, len(ready))):
+            live.remove(given_up)
+            members = {c: member for c, member in members.items() if member.home != given_up}
         if len(live) < branching.number:
             opened += 1
             live.add(opened)
@@ -199,14 +199,22 @@ def settled(
     return BranchState(MappingProxyType(members), opened)
 
 
-def _deserted(branching: Branching, members: Mapping[str, Membership]) -> int | None:
-    """Return the branch whose members have all been away for longest, if for long enough."""
+def _given_up(branching: Branching, members: Mapping[str, Membership], waiting: int) -> int | None:
+    """Return the branch whose place goes to a group of so many that waits for one.
+
+    The one whose members have all been away for longest, if for long enough, else that of a pair, which
+    yields to larger groups: two pairs of attackers must not keep a minority waiting.
+    """
     away: dict[int, int] = {}
     for member in members.values():
         if member.home != MAIN:
             away[member.home] = min(member.away, away.get(member.home, member.away))
     longest = max(away, key=lambda home: (away[home], -home), default=MAIN)
-    return longest if longest != MAIN and away[longest] > branching.deserted_after else None
+    if longest != MAIN and away[longest] > branching.deserted_after:
+        return longest
+    sizes = Counter(member.home for member in members.values() if member.home != MAIN)
+    pairs = [home for home, size in sizes.items() if size < SMALLEST_GROUP <= waiting]
+    return min(pairs, key=lambda home: (sizes[home], home), default=None)
 
 
 def _staying(homes: Sequence[int], judgement: Judgement) -> set[int]:
@@ -236,9 +244,14 @@ def _after_branch(branching: Branching, member: Membership, loss: float) -> Memb
     return replace(member, worse=worse)
 
 
-def _is_ready(branching: Branching, member: Membership) -> bool:
-    needed = branching.patience * 2 ** min(member.exits, 30)
+def _is_ready(branching: Branching, member: Membership, times: int = 1) -> bool:
+    needed = times * branching.patience * 2 ** min(member.exits, 30)
     return member.home == MAIN and member.left_out >= needed
+
+
+def _is_lasting_pair(branching: Branching, group: Sequence[Membership]) -> bool:
+    """Whether two are left out together for twice as long as a group must be: noise makes pairs."""
+    return len(group) == 2 and all(_is_ready(branching, member, times=2) for member in group)
 
 
 def _groups(clients: Sequence[str], judgement: Judgement) -> list[list[str]]:

@@ -9,7 +9,7 @@ from .bounded_shares import CSV as BOUNDED_SHARES
 from .bounded_shares import bounded_shares_table
 from .page import Page
 
-CSV, AIMED_AT = "minorities.csv", "anti_minority.csv"
+CSV, AIMED_AT, SMALL = "minorities.csv", "anti_minority.csv", "small_minorities.csv"
 MEASURES = {
     "majority_accuracy": "majority's accuracy",
     "minority_accuracy": "minority's accuracy",
@@ -46,6 +46,21 @@ def aimed_at_table(cells: pd.DataFrame) -> str:
     return markdown_table(pd.DataFrame(rows))
 
 
+def small_table(cells: pd.DataFrame) -> str:
+    """Return the minority's accuracy where it is two clients, without and with branches."""
+    rows = []
+    by = ["cohort-size", "minority", "attack"]
+    for (clients, minority, attack), part in cells.groupby(by, sort=False):
+        row = {"clients": clients, "minority": minority, "attack": attack}
+        for branches, title in ((0, "without branches"), (2, "two branches")):
+            row[title] = mean_and_deviation(part["minority_accuracy"][part["branches"] == branches])
+        branched = part[part["branches"] == 2]
+        for measure in ("majority_accuracy", "attack_success_rate"):
+            row[f"{MEASURES[measure]}, two branches"] = mean_and_deviation(branched[measure])
+        rows.append(row)
+    return markdown_table(pd.DataFrame(rows))
+
+
 def _order(column: pd.Series) -> pd.Series:
     """Return each value's place in the study's order."""
     return column.map({value: place for place, value in enumerate(column.unique())})
@@ -56,7 +71,13 @@ PAGE = Page(
     lambda recorded: {
         "minorities": minority_table(pd.read_csv(recorded / CSV)),
         "aimed-at": aimed_at_table(pd.read_csv(recorded / AIMED_AT)),
+        "small-minorities": small_table(pd.read_csv(recorded / SMALL)),
         "bounded-shares": bounded_shares_table(pd.read_csv(recorded / BOUNDED_SHARES)),
     },
-    studies={"minorities": CSV, "anti-minority": AIMED_AT, "bounded-shares": BOUNDED_SHARES},
+    studies={
+        "minorities": CSV,
+        "anti-minority": AIMED_AT,
+        "small-minorities": SMALL,
+        "bounded-shares": BOUNDED_SHARES,
+    },
 )

@@ -1,4 +1,4 @@
-"""A run with branches that is interrupted and resumed ends the same, also with new node ids."""
+"""A run with branches or root data, interrupted and resumed, ends the same, also with new node ids."""
 
 from __future__ import annotations
 
@@ -41,16 +41,19 @@ class Interrupted(BaseException):
     """What ends the run."""
 
 
-@pytest.mark.parametrize("last_round", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("last_round", "more"), [(1, {}), (2, {}), (4, {}), (3, {"branches": 0, "root-data": 60})]
+)
 def test_the_same_bits_after_an_interruption(
     tmp_path: Path,
     default_settings: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     last_round: int,
+    more: dict[str, Any],
 ) -> None:
     def config(name: str, **settings: Any) -> RunConfig:
         given = {"results-dir": str(tmp_path / name), **settings}
-        return RunConfig.parse(default_settings | WITH_BRANCHES | given)
+        return RunConfig.parse(default_settings | WITH_BRANCHES | more | given)
 
     save = CheckpointFolder.save
 
@@ -67,10 +70,14 @@ def test_the_same_bits_after_an_interruption(
             serve(RenumberedGrid(parts, 1000), parts)
     resumed = config("parts", **{"checkpoint-every": 1, "resume": True})
     serve(RenumberedGrid(resumed, 5000), resumed)
-    for name in ("model.pt", "model-branch-1.pt"):
+    models = sorted(path.name for path in (tmp_path / "whole").glob("model*.pt"))
+    assert models == (["model.pt"] if more else ["model-branch-1.pt", "model.pt"])
+    for name in models:
         ours, theirs = (
             torch.load(tmp_path / run / name, weights_only=True) for run in ("parts", "whole")
         )
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     tables = (RunFolder(tmp_path / run).clients.drop(columns="node") for run in ("parts", "whole"))
     pd.testing.assert_frame_equal(*tables)
+    back = RunFolder(tmp_path / "whole").clients["brought_back_by"].eq("root data")
+    assert back.any() == bool(more)

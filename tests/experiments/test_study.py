@@ -174,6 +174,7 @@ CELLS = {
     "paper-claims": "8999af0b",
     "paper-grid": "b129951c",
     "robust-and-fair": "9dfc60ea",
+    "small-minorities": "abd4be0a",
     "threat-matrix": "c339b1ef",
 }
 

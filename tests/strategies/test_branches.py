@@ -79,9 +79,40 @@ def test_a_minority_and_attackers_left_out_at_once_land_in_different_branches() 
     assert homes(state) == {**dict.fromkeys(MINORITY, 1), **dict.fromkeys(ATTACKERS, 2)}
 
 
-def test_a_pair_gets_no_branch() -> None:
-    state = a_round(a_round(BranchState(), 1, MINORITY[:2]), 2, MINORITY[:2])
+def after_pairs(rounds: int, *pairs: list[str], branching: Branching = Branching()) -> BranchState:  # noqa: B008
+    """Return the state after so many rounds that left these pairs out."""
+    state = BranchState()
+    for server_round in range(1, rounds + 1):
+        state = a_round(state, server_round, *pairs, branching=branching)
+    return state
+
+
+def test_a_pair_is_given_a_branch_once_it_is_left_out_for_twice_as_long() -> None:
+    assert homes(after_pairs(3, MINORITY[:2])) == {}
+    assert homes(after_pairs(4, MINORITY[:2])) == dict.fromkeys(MINORITY[:2], 1)
+
+
+def test_who_is_left_out_alone_gets_no_branch() -> None:
+    assert homes(after_pairs(12, MINORITY[:1])) == {}
+
+
+def test_a_pair_of_which_one_came_later_waits_for_both() -> None:
+    state = a_round(a_round(BranchState(), 1, MINORITY[:1]), 2, MINORITY[:1])
+    for server_round in (3, 4, 5):
+        state = a_round(state, server_round, MINORITY[:2])
     assert homes(state) == {}
+    assert homes(a_round(state, 6, MINORITY[:2])) == dict.fromkeys(MINORITY[:2], 1)
+
+
+def test_pairs_give_their_branch_up_to_a_larger_group_but_not_to_another_pair() -> None:
+    full = after_pairs(4, ATTACKERS[:2], CLIENTS[10:12])
+    assert full.branches() == [1, 2]
+    other = full
+    for server_round in (6, 7, 8, 9):
+        other = a_round(other, server_round, CLIENTS[15:17])
+    assert homes(other) == homes(full)
+    after = a_round(a_round(full, 6, MINORITY), 7, MINORITY)
+    assert homes(after) == {**dict.fromkeys(MINORITY, 3), **dict.fromkeys(CLIENTS[10:12], 2)}
 
 
 def test_no_more_branches_open_than_are_allowed() -> None:

@@ -33,7 +33,7 @@ rounds 0.55; minorities began at 0.75.
 """
 
 SMALLEST_GROUP = 3
-"""Fewer cannot be aggregated robustly among themselves, and noise makes pairs."""
+"""Fewer cannot be aggregated robustly among themselves, and noise makes pairs: they must last longer."""
 
 MAX_COALITIONS = 3
 """Where there are more, honest clients come in groups, and none is set apart."""
