@@ -22,6 +22,8 @@ Defend = Callable[[Updates, float, FloatArray], NDArray[Any]]
 """Maps updates (m, d), the malicious fraction and the server's own update to a mean."""
 
 AUTO = "coalition-filtering, auto"
+OVER_ROUNDS = ("fldetector",)
+"""Those that are the plain mean in a single round; whole training runs judge them."""
 
 
 def defence_named(text: str) -> Defend:
@@ -56,7 +58,7 @@ def defence_named(text: str) -> Defend:
 def judged_names() -> list[str]:
     """Return the names of all defences that are judged where none is named."""
     flowers = [name for name in _others() if name not in WEIGHTINGS and not name.endswith("multi-krum")]
-    return [*WEIGHTINGS, AUTO, "fltrust", *flowers]
+    return [*(name for name in WEIGHTINGS if name not in OVER_ROUNDS), AUTO, "fltrust", *flowers]
 
 
 @cache

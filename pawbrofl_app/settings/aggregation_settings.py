@@ -95,10 +95,10 @@ class AggregationSettings:
     aggregator: Annotated[Text, AfterValidator(_check_aggregator)] = "coalition-filtering"
     """The weighting: "mean" (no defence), "coalition-filtering" (recommended), "filtering", "no-regret",
     "multi-krum", "geometric-median" or "centered-clipping"; the field's "norm-clipping", "dnc",
-    "bulyan-selection", "signguard", "flame", "foolsgold" and, with root-data, "fltrust"; or to compare
-    with, without any tilt, Flower's "fed-median" or "fed-trimmed-avg", or the fair but not robust
-    "q-ffl", "afl", "term", "fed-mgda-plus" or "prop-fair", with parameters in brackets: "q-ffl(q=5)"; or
-    your own, "my_module:MyWeighting": docs/your_own.md."""
+    "bulyan-selection", "signguard", "flame", "foolsgold", "fldetector" and, with root-data, "fltrust";
+    or to compare with, without any tilt, Flower's "fed-median" or "fed-trimmed-avg", or the fair but not
+    robust "q-ffl", "afl", "term", "fed-mgda-plus" or "prop-fair", with parameters in brackets:
+    "q-ffl(q=5)"; or your own, "my_module:MyWeighting": docs/your_own.md."""
     pre_aggregation: Annotated[Text, one_of(("none", *PRE_AGGREGATIONS))] = "none"
     """Average updates before the aggregator sees them: "none", "nearest-neighbor-mixing" (each with
     those nearest to it) or "bucketing" (random groups of bucket-size). Meant for clients whose data

@@ -13,6 +13,7 @@ from .defence import Defence
 from .divide_and_conquer import DivideAndConquer
 from .filtering import Filtering
 from .flame import FLAME
+from .fldetector import FLDetector
 from .fltrust import FLTrust
 from .foolsgold import FoolsGold
 from .geometric_median import GeometricMedian
@@ -40,6 +41,7 @@ WEIGHTINGS: dict[str, type[Weighting]] = {
     "signguard": SignGuard,
     "flame": FLAME,
     "foolsgold": FoolsGold,
+    "fldetector": FLDetector,
 }
 
 NEEDS_ROOT_DATA: dict[str, type[Weighting]] = {"fltrust": FLTrust}
@@ -93,6 +95,7 @@ __all__ = [
     "CoalitionFiltering",
     "Defence",
     "DivideAndConquer",
+    "FLDetector",
     "FLTrust",
     "Filtering",
     "FoolsGold",
