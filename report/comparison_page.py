@@ -109,6 +109,7 @@ def _series(records: RunRecords) -> dict[str, Series]:
         for name, value in row.items():
             if not any(word in name for word in NOT_SHOWN):
                 series.setdefault(name.replace("_", " "), {})[number] = value
+    series |= {f"accuracy, {name}": dict(values) for name, values in records.groups.items()}
     series |= {f"gap, {name}": values for name, values in gaps(records).items() if values}
     return dict(series)
 

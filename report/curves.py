@@ -47,7 +47,7 @@ class Chart:
 
 
 def charts(records: RunRecords) -> list[Chart]:
-    """Return the charts of a run: shares such as accuracy, losses, and optimality gaps."""
+    """Return the charts of a run: shares such as accuracy, of groups too, losses and optimality gaps."""
     columns: dict[str, dict[int, float]] = {}
     for number, row in sorted(records.rounds.items()):
         for name, value in row.items():
@@ -57,6 +57,7 @@ def charts(records: RunRecords) -> list[Chart]:
     losses = {name: series for name, series in columns.items() if "loss" in name and name not in shares}
     drawn = (
         chart("Accuracy and attack success", shares, high=1.0),
+        chart("Accuracy of each group", records.groups, high=1.0),
         chart("Loss", losses),
         chart("Optimality gap", gaps(records)),
     )

@@ -9,10 +9,12 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 CLIENTS, ROUNDS, SUMMARY = "clients.csv", "rounds.csv", "summary.json"
+GROUPS = {"groups.csv": "group", "subgroups.csv": "subgroup"}
+"""Tables of accuracies of groups, and the column that names the group."""
 WORST_SHARE = 0.1
 BELOW_HALF = "robust weight below half of an equal share"
 
@@ -68,11 +70,14 @@ class RunRecords:
         What is known of each round, by its number: all columns of its table that hold numbers.
     is_finished : bool or None
         None where the records do not say.
+    groups : dict of str to dict of int to float
+        Accuracies by round of each group of clients or test samples that the run sets apart.
     """
 
     clients: tuple[ClientRecord, ...]
     rounds: Mapping[int, Mapping[str, float]]
     is_finished: bool | None = None
+    groups: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, folder: Path | str) -> RunRecords:
@@ -89,7 +94,8 @@ class RunRecords:
         clients = tuple(map(_client, _rows(path / CLIENTS)))
         rounds = {int(row["round"]): _numbers(row) for row in _rows(path / ROUNDS)}
         from_app = (path / "settings.toml").is_file()
-        return cls(clients, rounds, (path / SUMMARY).is_file() if from_app else None)
+        is_finished = (path / SUMMARY).is_file() if from_app else None
+        return cls(clients, rounds, is_finished, _groups(path))
 
     @property
     def names(self) -> list[str]:
@@ -138,6 +144,16 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return []
     with path.open(newline="", encoding="utf-8") as lines:
         return [row for row in csv.DictReader(lines) if None not in row and None not in row.values()]
+
+
+def _groups(folder: Path) -> dict[str, dict[int, float]]:
+    accuracies: dict[str, dict[int, float]] = {}
+    for table, column in GROUPS.items():
+        for row in _rows(folder / table):
+            accuracy = _number(row["accuracy"])
+            if math.isfinite(accuracy):
+                accuracies.setdefault(row[column], {})[int(row["round"])] = accuracy
+    return accuracies
 
 
 def _client(row: Mapping[str, str]) -> ClientRecord:

@@ -28,6 +28,7 @@ def compare(*arguments: Path | str) -> int:
 
 def test_every_run_has_its_row_and_its_curve(tmp_path: Path) -> None:
     runs = [a_run(tmp_path / name, (0.1, 0.5, last)) for name, last in (("one", 0.75), ("two", 0.875))]
+    (runs[1] / "groups.csv").write_text("round,group,accuracy\n2,minority,0.25\n")
     page = tmp_path / "page.html"
     assert compare(*runs, "--out", page) == 0
     text = page.read_text()
@@ -35,6 +36,7 @@ def test_every_run_has_its_row_and_its_curve(tmp_path: Path) -> None:
         assert f"{name}: {last}</li>" in text
         assert re.search(rf">{name}</td>.*>{last}</td>", text)
     assert text.count("<h3>test accuracy</h3>") == 1
+    assert re.search(r"<h3>accuracy, minority</h3>(?s:.*?)two: 0.2500</li>", text)
     assert "seconds" not in text
     assert "Settings that differ" not in text
 

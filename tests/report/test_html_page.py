@@ -136,8 +136,17 @@ def test_the_app_s_records_say_who_is_malicious_and_whether_it_is_finished(tmp_p
         "round,test_accuracy,attack_success_rate\n0,0.1,0.0\n1,0.9,0.2\n"
     )
     (tmp_path / "settings.toml").write_text("")
+    (tmp_path / "groups.csv").write_text(
+        "round,group,accuracy,weight\n0,majority,0.5,\n1,majority,0.75,0.8\n1,minority,nan,0.2\n"
+    )
+    (tmp_path / "subgroups.csv").write_text(
+        "round,subgroup,num_examples,accuracy\n1,sex=Female,9,0.625\n"
+    )
     page = write_page(tmp_path).read_text()
     assert "Still running" in page
+    assert "majority: 0.7500</li>" in page
+    assert "sex=Female: 0.6250</li>" in page
+    assert "minority:" not in page, "nothing is known of it"
     assert "Malicious and never judged so: 4." in page
     assert re.search(r"<b>0.9000</b><span>test accuracy</span>", page)
     assert re.search(r"<b>0.2000</b><span>attack success rate</span>", page)
