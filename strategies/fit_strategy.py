@@ -48,7 +48,7 @@ class FitStrategy(TrainingRounds, FedAvg):
         "evaluate_metrics_aggregation_fn": dict,
     }
     on_round: OnRound | None
-    _tensor_type = ""
+    _tensor_type = ""  # until a model is sent, when nothing has a type; any text does
 
     def configure_fit(
         self, server_round: int, parameters: Parameters, client_manager: ClientManager

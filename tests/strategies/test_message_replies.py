@@ -31,7 +31,9 @@ def test_an_error_is_no_reply(caplog: pytest.LogCaptureFixture) -> None:
     way, (arrays, _) = run_with(Error(1, "lost\n\x1b[31mWARNING: all is well" + "!" * 10_000))
     assert arrays is not None
     assert len(way.rounds[0].clients) == 9
-    (line,) = [r.getMessage() for r in caplog.records if "lost" in r.getMessage()]
+    told = [record.getMessage() for record in caplog.records]
+    assert "aggregate_train: Received 9 results and 1 failures" in told
+    (line,) = [each for each in told if "lost" in each]
     assert "lost [31mWARNING: all is well" in line
     assert len(line) < 300
     assert line.strip().isprintable()
@@ -132,7 +134,8 @@ def test_where_nobody_has_examples_no_metrics_are_averaged() -> None:
     assert not way.metrics
 
 
-def test_a_hostile_evaluation_does_not_end_the_run() -> None:
+def test_a_hostile_evaluation_does_not_end_the_run(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "flwr")
     way = AggregateTrain()
     contents = {
         node: RecordDict({"m": MetricRecord({"num-examples": 5, "loss": 1.0})}) for node in range(5)
@@ -143,6 +146,8 @@ def test_a_hostile_evaluation_does_not_end_the_run() -> None:
     answers = [Message(content, reply_to=asked[node]) for node, content in contents.items()]
     averaged = way.strategy.aggregate_evaluate(1, answers)
     assert dict(averaged) == {"loss": 1.0}
+    told = [record.getMessage() for record in caplog.records]
+    assert "aggregate_evaluate: Received 5 results and 0 failures" in told
 
 
 def test_records_and_weights_may_have_other_keys() -> None:

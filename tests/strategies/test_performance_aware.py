@@ -153,6 +153,13 @@ def test_preferences_keep_to_their_clients_where_an_update_is_left_out() -> None
     assert weights[2] / weights[0] == pytest.approx(3)
 
 
+@pytest.mark.parametrize("preferences", [[0.0] * 5, [0.0, 0.0, 0.0, 0.0, 3.0]])
+def test_preferences_for_nobody_who_counts_change_nothing(preferences: list[float]) -> None:
+    expected = PerformanceAware(mu=0.1)(Q, GAPS)
+    tilted = PerformanceAware(mu=0.1, preferences=preferences)(Q, GAPS)
+    np.testing.assert_allclose(tilted, expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("preferences", [[1.0, -1.0], {"a": math.inf}])
 def test_preferences_must_not_be_negative(preferences: list[float] | dict[str, float]) -> None:
     with pytest.raises(ValueError, match="preferences must be at least 0 and finite"):

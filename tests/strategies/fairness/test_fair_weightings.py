@@ -150,6 +150,15 @@ def test_mgda_plus_is_optimal_within_its_box(seed: int, epsilon: float) -> None:
     assert duality_gap(rows @ rows.T, weights, low, high) <= 1.01 * TOLERANCE
 
 
+def test_the_gap_is_what_the_best_corner_of_the_box_gains_along_the_gradient() -> None:
+    gramian, weights = np.diag([1.0, 2.0, 4.0]), np.array([0.3, 0.3, 0.4])
+    corner = np.array([0.5, 0.3, 0.2])  # as much as allowed where the gradient is least, and so on
+    expected = 2 * weights @ gramian @ (weights - corner)
+    assert duality_gap(gramian, weights, 0.2, 0.5) == pytest.approx(expected)
+    even = np.full(3, 1 / 3)
+    assert duality_gap(np.eye(3), even, 0.2, 0.5) == pytest.approx(0), "the gradient is level"
+
+
 def test_a_client_cannot_gain_by_scaling_its_update_under_mgda_plus() -> None:
     scaled = ROWS.copy()
     scaled[1] *= 1000
