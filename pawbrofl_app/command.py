@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     try:
-        print(options.show(options))
+        print(options.show(options), flush=True)
     except InvalidSetting as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2

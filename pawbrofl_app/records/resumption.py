@@ -40,6 +40,8 @@ def check_resumable(config: RunConfig) -> None:
         raise InvalidSetting(f"results-dir {given!r} is not the folder of a run")
     try:
         recorded = run.settings
+        if (run.path / layout.VERSIONS).exists():
+            _ = run.versions  # what they are is told when the run goes on
     except UnreadableRun as problem:
         raise InvalidSetting(str(problem)) from problem
     for name, (then, now) in differing_settings(config, recorded).items():

@@ -96,7 +96,7 @@ class RunFolder:
     @property
     def versions(self) -> dict[str, str]:
         """The versions of Python and of the packages that the run began with."""
-        return dict(self._read(layout.VERSIONS, json.loads))
+        return self._read(layout.VERSIONS, _versions)
 
     def _table(self, table: Table[Row], *, may_be_missing: bool = False) -> pd.DataFrame:
         """Return a table; no rows where the run has come to none yet."""
@@ -115,3 +115,10 @@ class RunFolder:
             raise UnreadableRun(f"{path} is missing; is the run finished?") from None
         except (OSError, ValueError) as problem:
             raise UnreadableRun(f"{path} cannot be read: {problem}") from problem
+
+
+def _versions(text: str) -> dict[str, str]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("it holds no versions by name")
+    return found

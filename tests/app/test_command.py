@@ -225,6 +225,18 @@ def test_all_settings_are_listed_with_default_range_and_help(capsys: pytest.Capt
     assert "did you mean 'epsilon'?" in capsys.readouterr().err
 
 
+def test_a_reader_who_has_had_enough_of_a_list_makes_no_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    listing = [sys.executable, "-m", "pawbrofl_app.command", "settings", "mu"]
+    with subprocess.Popen(listing, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        running.stdout.close()
+        _, errors = running.communicate()
+    assert errors == b""
+
+
 def test_all_attacks_and_aggregators_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["attacks"]) == 0
     told = capsys.readouterr().out

@@ -128,11 +128,14 @@ def test_a_run_that_was_killed_before_it_had_settings_begins(config: RunConfig, 
     records.close()
 
 
-def test_damaged_settings_are_named(records: RunWriter, config: RunConfig) -> None:
+@pytest.mark.parametrize("name", ["settings.toml", "versions.json"])
+def test_damaged_settings_and_versions_are_named(
+    records: RunWriter, config: RunConfig, name: str
+) -> None:
     records.close()
-    (records.run.path / "settings.toml").write_bytes(b"seed = \xff")
+    (records.run.path / name).write_bytes(b"seed = \xff")
     resume = RunConfig.parse(config.as_settings() | {"resume": True})
-    with pytest.raises(InvalidSetting, match=r"settings\.toml cannot be read"):
+    with pytest.raises(InvalidSetting, match=f"{name} cannot be read"):
         check_resumable(resume)
 
 

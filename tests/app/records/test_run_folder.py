@@ -80,6 +80,12 @@ def test_a_damaged_file_is_named(records: RunWriter, name: str) -> None:
         getattr(records.run, name)
 
 
+def test_versions_of_another_kind_are_named(records: RunWriter) -> None:
+    (records.run.path / "versions.json").write_text("[1]")
+    with pytest.raises(UnreadableRun, match=r"versions\.json cannot be read: it holds no versions"):
+        _ = records.run.versions
+
+
 def test_what_a_client_says_of_itself_is_read_as_it_was_said() -> None:
     """Names and reasons that look like something else, and numbers too large for most types."""
     rows = [
