@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import subprocess
+import tomllib
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,13 @@ import pytest
 import yaml
 from flwr.superlink.cli.flower_superlink import _parse_args_run_superlink
 from flwr.supernode.cli.flower_supernode import _parse_args_run_supernode
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from pawbrofl_app.engines.flower_programs import installed_program
 
 FOLDER = Path(__file__).resolve().parents[2] / "deployment"
+PROJECT = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text())["project"]
 UNITS = sorted((FOLDER / "systemd").glob("*.service"))
 PARSERS = {
     "flower-superlink": _parse_args_run_superlink,
@@ -85,3 +90,33 @@ def test_the_compose_file_mounts_what_its_commands_name(compose: dict[str, Any])
 
 def test_the_superlinks_port_is_not_open_to_everybody(compose: dict[str, Any]) -> None:
     assert compose["services"]["superlink"]["ports"] == ["127.0.0.1:8000:8000"]
+
+
+def required(names: list[str]) -> list[Requirement]:
+    """Return what the app needs of others: its own extras taken apart."""
+    found = [Requirement(name) for name in names]
+    own = [one for one in found if one.name == "pawbrofl"]
+    inner = [PROJECT["optional-dependencies"][extra] for one in own for extra in one.extras]
+    return [one for one in found if one not in own] + [one for names in inner for one in required(names)]
+
+
+def test_the_image_installs_what_the_app_needs_each_file_by_its_hash() -> None:
+    text = (FOLDER / "requirements.txt").read_text()
+    entries = [entry for entry in re.split(r"\n(?=[\w-]+[=\[])", text) if "==" in entry.split("\n")[0]]
+    locked = {}
+    for entry in entries:
+        name, version = re.match(r"([\w.-]+)(?:\[[\w,]+\])?==([^ ;]+)", entry).groups()  # type: ignore[union-attr]
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), name
+        locked[canonicalize_name(name)] = version
+    build = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text())["build-system"]["requires"]
+    for one in required([*PROJECT["dependencies"], "pawbrofl[app]", *build]):
+        version = locked.get(canonicalize_name(one.name), "")
+        assert one.specifier.contains(version, prereleases=True), f"{one} is locked at {version!r}"
+
+
+def test_the_image_is_of_one_version_of_python_and_takes_nothing_unlocked() -> None:
+    recipe = (FOLDER / "Dockerfile").read_text()
+    assert re.search(r"^FROM python:3\.\d+\.\d+-", recipe, re.MULTILINE)
+    for install in re.findall(r"pip install (.*)", recipe):
+        options = set(install.split())
+        assert "--require-hashes" in options or {"--no-deps", "--no-build-isolation"} <= options
