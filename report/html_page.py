@@ -54,7 +54,9 @@ def write_page(folder: Path | str, *, is_live: bool = False) -> Path:
 
 
 def write_whole(path: Path, content: str) -> Path:
-    """Write a page through a temporary file, so that whoever reads it meanwhile sees a whole one.
+    """Write a file through a temporary one, so that whoever reads it meanwhile sees a whole one.
+
+    A symbolic link in the place of either is replaced, not followed.
 
     Raises
     ------
@@ -63,7 +65,9 @@ def write_whole(path: Path, content: str) -> Path:
     """
     temporary = path.with_name(f".{path.name}-{os.getpid()}")
     try:
-        temporary.write_text(content, encoding="utf-8")
+        temporary.unlink(missing_ok=True)
+        with temporary.open("x", newline="", encoding="utf-8") as file:
+            file.write(content)
         temporary.replace(path)
     except OSError:
         with contextlib.suppress(OSError):

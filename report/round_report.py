@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import atexit
 import csv
+import io
 import logging
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from .html_page import require_jinja2
+from .html_page import require_jinja2, write_whole
 from .live_page import LivePage
 from .run_records import CLIENTS, ROUNDS, largest_and_worst
 
@@ -142,10 +144,9 @@ class RoundReport:
                 csv.writer(file).writerows(clients)
             names = list(dict.fromkeys(name for row in self._rounds.values() for name in row))
             rows = [[number, *_cells(row.get(name) for name in names)] for number, row in self._sorted()]
-            temporary = folder / f".{ROUNDS}"
-            with temporary.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([["round", *names], *rows])
-            temporary.replace(folder / ROUNDS)
+            table = io.StringIO(newline="")
+            csv.writer(table).writerows([["round", *names], *rows])
+            write_whole(folder / ROUNDS, table.getvalue())
         except OSError as problem:
             LOG.error("records cannot be written to %s: %s", self.folder, problem)
             return
@@ -156,7 +157,7 @@ class RoundReport:
     def _made(self) -> Path:
         if self._folder is None:
             folder, number = self._wanted, 1
-            while (folder / CLIENTS).exists():
+            while os.path.lexists(folder / CLIENTS):  # also a link that leads nowhere yet
                 number += 1
                 folder = self._wanted.with_name(f"{self._wanted.name}-{number}")
             folder.mkdir(parents=True, exist_ok=True)

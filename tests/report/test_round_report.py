@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,26 @@ def test_records_of_another_run_are_not_touched(tmp_path: Path) -> None:
         report(one_round())
     assert [one.folder.name for one in (first, second, third)] == ["results", "results-2", "results-3"]
     assert all((one.folder / "report.html").is_file() for one in (first, second, third))
+
+
+def test_symbolic_links_in_the_folder_are_not_followed(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (folder / "clients.csv").symlink_to(tmp_path / "not there yet")
+    report = RoundReport(folder)
+    (tmp_path / "results-2").mkdir()
+    precious.write_text("keep")
+    for name in ("rounds.csv", "report.html"):
+        (tmp_path / "results-2" / name).symlink_to(precious)
+        (tmp_path / "results-2" / f".{name}-{os.getpid()}").symlink_to(precious)
+    report(one_round())
+    report.write_page()
+    assert report.folder.name == "results-2"
+    assert precious.read_text() == "keep"
+    assert not (tmp_path / "not there yet").exists()
+    assert (report.folder / "rounds.csv").read_text().startswith("round,")
+    assert not any(path.is_symlink() for path in report.folder.iterdir())
 
 
 def test_a_folder_that_cannot_be_written_ends_no_training(
