@@ -94,6 +94,7 @@ def shortest_mixture(gramian: FloatArray, low: float, high: float) -> FloatArray
         new = project_onto_box_simplex(point - gramian @ point / steepest, low, high)
         if float((point - new) @ (new - best)) > 0:
             momentum = 1.0
+        # The paper's sequence; as restarts and the gap decide, another that grows does as well.
         following = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
         point = new + (momentum - 1) / following * (new - best)
         best, momentum = new, following

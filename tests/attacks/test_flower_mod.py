@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from flwr.app import (
+    Array,
     ArrayRecord,
     ConfigRecord,
     Context,
@@ -23,6 +26,9 @@ from flwr.compat.common.recorddict_compat import fitins_to_recorddict, recorddic
 
 from attacks import ATTACKS, malicious, poisoned
 from attacks.flower_mod import MaliciousMod
+from attacks.flower_records import ModelReply, report_of
+from attacks.knowledge import HonestTraining, TrainingReport
+from attacks.shared_folder import SharedFolder
 from pawbrofl_app.engines.flower_identity import act_as_server_of, delivered
 
 NUM_CLIENTS = 5
@@ -236,6 +242,41 @@ def test_colluding_attackers_agree_on_what_they_left_in_the_folder(api: str, tmp
     assert len({second[client][0].tobytes() for client in group}) == 1
     answer(api, [mod], group[0], 3)
     assert sorted(path.name for path in tmp_path.glob("*/*")) == ["round-2", "round-3"]
+
+
+def test_attackers_read_of_each_other_what_was_left(tmp_path: Path) -> None:
+    folder = SharedFolder(tmp_path, run_id=1)
+    left = HonestTraining([np.arange(3.0)], TrainingReport(2.0, 1.5, 20, 0.5))
+    folder.leave(4, 11, left)
+    (found,) = folder.left_before(5)
+    assert found.report == left.report
+    np.testing.assert_array_equal(found.update[0], left.update[0])
+
+
+def test_a_past_round_that_cannot_be_removed_ends_no_training(tmp_path: Path) -> None:
+    """As where another attacker removes it at the same time."""
+    folder = SharedFolder(tmp_path, run_id=1)
+    left = HonestTraining([np.zeros(3)], TrainingReport(2.0, 1.5, 20, 0.5))
+    folder.leave(2, 0, left)
+    (tmp_path / "run-1" / "round-1").touch()
+    folder.leave(3, 0, left)
+    assert len(folder.left_before(4)) == 1
+
+
+def test_a_report_is_read_whatever_its_metrics_are_spelt_like() -> None:
+    expected = TrainingReport(2.0, 1.5, 20, 0.5)
+    for spelt in ("_", "-"):
+        names = ("loss_before", "loss_after", "num_examples", "loss_gap")
+        metrics = dict(zip((name.replace("_", spelt) for name in names), astuple(expected), strict=True))
+        assert report_of(RecordDict({"metrics": MetricRecord(metrics)})) == expected
+
+
+def test_an_attack_unpickles_no_array() -> None:
+    content = io.BytesIO()
+    np.save(content, np.array([print], dtype=object), allow_pickle=True)
+    record = ArrayRecord({"0": Array("object", (1,), "numpy.ndarray", content.getvalue())})
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        ModelReply.of(RecordDict({"arrays": record}), RecordDict({"arrays": record}))
 
 
 def test_data_are_poisoned_only_while_a_malicious_client_trains() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
+from flwr.common import Code, EvaluateRes, Status, ndarrays_to_parameters
 
-from strategies import Aggregation, diagnostics_table
-from strategies.diagnostics import verdicts
+from strategies import Aggregation, PAwBRoFL, diagnostics_table
+from strategies.diagnostics import RoundDiagnostics, verdicts
 
-from .one_round import BOTH_APIS
+from .one_round import BOTH_APIS, NamedProxy
 from .test_pawbrofl_strategy import START, honest_replies
 
 
@@ -34,6 +36,33 @@ def test_the_table_says_of_each_client_what_became_of_it(api: Any) -> None:
     assert first["reason"]["5"].startswith("left out: ")
     assert set(first["reason"].drop(["2", "5"])) == {""}
     assert set(first["num_examples"]) == {10}
+
+
+class Told:
+    """A callback that keeps what it is told of evaluations."""
+
+    def __init__(self) -> None:
+        self.evaluations: list[tuple[int, dict[str, Any], str]] = []
+
+    def __call__(self, diagnostics: RoundDiagnostics) -> None:
+        pass
+
+    def on_evaluation(self, server_round: int, metrics: Mapping[str, Any], where: str) -> None:
+        self.evaluations.append((server_round, dict(metrics), where))
+
+
+def test_a_callback_is_told_what_was_evaluated_and_by_whom() -> None:
+    told = Told()
+    strategy = PAwBRoFL(
+        on_round=told, evaluate_fn=lambda _, model, __: (0.5, {"accuracy": float(model[0][0])})
+    )
+    strategy.evaluate(0, ndarrays_to_parameters([np.array([0.25])]))
+    result = EvaluateRes(Status(Code.OK, ""), 1.0, 5, {})
+    strategy.aggregate_evaluate(1, [(NamedProxy("1"), result)], [])
+    assert told.evaluations == [
+        (0, {"loss": 0.5, "accuracy": 0.25}, "server"),
+        (1, {"loss": 1.0}, "clients"),
+    ]
 
 
 def test_malicious_is_whose_robust_weight_is_below_half_of_an_equal_share() -> None:

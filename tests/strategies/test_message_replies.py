@@ -12,6 +12,7 @@ from flwr.app import ArrayRecord, Error, Message, MetricRecord, RecordDict
 
 import strategies.message
 from strategies import Mean
+from strategies.flower_log import LONGEST_TEXT, one_line
 
 from .one_round import BOTH_APIS, AggregateTrain
 from .test_pawbrofl_strategy import START, honest_replies
@@ -37,6 +38,12 @@ def test_an_error_is_no_reply(caplog: pytest.LogCaptureFixture) -> None:
     assert "lost [31mWARNING: all is well" in line
     assert len(line) < 300
     assert line.strip().isprintable()
+
+
+def test_a_clients_text_is_told_whole_where_it_is_short() -> None:
+    assert one_line("lost\n it") == "lost it"
+    assert one_line("x" * LONGEST_TEXT) == "x" * LONGEST_TEXT
+    assert one_line("x" * (LONGEST_TEXT + 1)) == "x" * LONGEST_TEXT + "..."
 
 
 def test_tens_of_thousands_of_metric_records_take_no_time() -> None:

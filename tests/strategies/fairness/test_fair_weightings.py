@@ -132,6 +132,7 @@ def test_prop_fair_weighs_by_the_inverse_gain_and_by_the_bound_beyond() -> None:
 def test_mgda_reaches_the_shortest_vector_of_the_hull() -> None:
     weights = shortest_mixture(GRAMIAN, 0.0, 1.0)
     products = GRAMIAN @ weights
+    assert shortest_mixture(np.zeros((3, 3)), 0.0, 1.0).tolist() == [1 / 3] * 3
     # Optimal: no vertex is nearer to the origin along the direction, and those in use are level.
     assert (products >= products @ weights - 1e-6).all()
     np.testing.assert_allclose(products[weights > 1e-6], products @ weights, atol=1e-5)
