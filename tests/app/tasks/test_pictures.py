@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +167,43 @@ def test_a_name_that_the_hub_cannot_serve_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(datasets, "get_dataset_split_names", unreachable)
     with pytest.raises(DataUnavailable, match=r"hub's 'some/thing' cannot be read: no route to host"):
         load_task("hub(name=some/thing)")
+
+
+OFFLINE = """
+from pawbrofl_app.tasks.datasets import load_task
+
+task = load_task("hub(name=some/thing, client=who)")
+print(len(task.train), len(task.test), task.num_classes, task.input_shape)
+print(task.train.inputs[2, :, 0, 0].tolist(), task.train.clients.tolist())
+try:
+    load_task("hub(name=some/other)")
+except Exception as problem:
+    print(type(problem).__name__, problem)
+"""
+
+
+@pytest.mark.slow
+def test_what_the_hub_s_own_cache_has_is_read_without_a_network(tmp_path: Path) -> None:
+    from datasets.data_files import DataFilesDict
+    from datasets.load import configure_builder_class
+    from datasets.packaged_modules.parquet.parquet import Parquet, ParquetConfig
+
+    write_parquet(tmp_path)
+    files = {part: [str(tmp_path / f"{part}-00000-of-00001.parquet")] for part in ("train", "test")}
+    # As load_dataset does with a data set of parquet files, after fetching these.
+    config = ParquetConfig(name="default", data_files=DataFilesDict(files))
+    make = configure_builder_class(Parquet, [config], "default", "thing")
+    cache = {"cache_dir": str(tmp_path / "home" / "datasets"), "hash": "0123456789abcdef"}
+    make(repo_id="some/thing", dataset_name="thing", **cache).download_and_prepare()
+    environment = os.environ | {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", OFFLINE], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    sizes, content, missing = done.stdout.splitlines()
+    assert sizes == "6 2 3 (3, 5, 6)"
+    assert content == "[80, 0, 175] [0, 1, 0, 1, 0, 1]"
+    assert missing.startswith("DataUnavailable the hub's 'some/other' cannot be read: ")
 
 
 @pytest.mark.slow
