@@ -19,8 +19,16 @@ from pathlib import Path
 import httpx
 import psutil
 import tomli_w
+from flwr.cli.constant import (
+    ACCESS_TOKEN_STORE_KEY,
+    AUTHN_TYPE_STORE_KEY,
+    REFRESH_TOKEN_STORE_KEY,
+)
+from flwr.common.constant import AuthnType
+from flwr.supercore.credential_store.file_credential_store import FileCredentialStore
 
 from ..settings.command_line import APP_FOLDER
+from . import guarded_superlink
 
 LOOPBACK = "127.0.0.1"
 CONNECTION = "pawbrofl"
@@ -71,8 +79,7 @@ class Program:
             if is_up():
                 return
             time.sleep(0.2)
-        name = Path(str(self.process.args[0])).name  # type: ignore[index]
-        raise RuntimeError(f"{name} did not start:\n{self.log.read_text(errors='replace')}")
+        raise RuntimeError(f"{self.log.stem} did not start:\n{self.log.read_text(errors='replace')}")
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the program and to all that it started."""
@@ -120,8 +127,8 @@ def ray_cluster() -> str:
 def flower_environment(home: Path) -> dict[str, str]:
     """Return the environment for Flower's programs: state in ``home``, nothing installed at run time.
 
-    Unless the user has a Ray cluster, Ray starts anew, whatever else runs on the machine, listens on
-    loopback, and lets in who has a token that only this user's processes can see.
+    SuperLink and Ray each let in who has a token that only this user's processes can see. Unless the
+    user has a Ray cluster, Ray starts anew, whatever else runs on the machine, and listens on loopback.
     """
     own_ray = {
         "RAY_ADDRESS": "local",
@@ -136,6 +143,7 @@ def flower_environment(home: Path) -> dict[str, str]:
         | ({} if ray_cluster() else own_ray)
         | {
             "FLWR_HOME": str(home),
+            guarded_superlink.TOKEN: secrets.token_hex(32),
             "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
             # Future versions of Ray show GPUs also to actors that asked for none; these stay on the CPU.
             "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
@@ -190,10 +198,23 @@ def stopped_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def write_connection(home: Path, connection: dict[str, str | bool]) -> None:
+def superlink_command(address: str, *options: str) -> list[str]:
+    """Return the command that starts a SuperLink which takes commands only with the run's token."""
+    host, port = address.split(":")
+    # Nothing of the folder that the program is in is imported.
+    program = [sys.executable, "-P", guarded_superlink.__file__]
+    return [*program, *options, "--host", host, "--port", port]
+
+
+def write_connection(home: Path, address: str, token: str, **options: str | bool) -> None:
     """Make a SuperLink the default one of the ``FLWR_HOME`` ``home``, under the name `CONNECTION`."""
+    connection = {"address": address} | options
     content = {"superlink": {"default": CONNECTION, CONNECTION: connection}}
     (home / "config.toml").write_text(tomli_w.dumps(content))
+    credentials = FileCredentialStore(home / "credentials.yaml")
+    credentials.set(AUTHN_TYPE_STORE_KEY % address, AuthnType.OIDC.encode())
+    for key in (ACCESS_TOKEN_STORE_KEY, REFRESH_TOKEN_STORE_KEY):
+        credentials.set(key % address, token.encode())
 
 
 def run_command(home: Path, settings: Mapping[str, str | int | float | bool]) -> list[str]:
@@ -210,13 +231,12 @@ def run_command(home: Path, settings: Mapping[str, str | int | float | bool]) ->
 @contextlib.contextmanager
 def local_superlink(home: Path, environment: dict[str, str]) -> Iterator[Program]:
     """Run a SuperLink for simulations on loopback, the default one of the ``FLWR_HOME`` ``home``."""
-    port = free_port()
-    write_connection(home, {"address": f"{LOOPBACK}:{port}", "insecure": True})
-    command = [installed_program("flower-superlink"), "--insecure", "--simulation"]
-    command += ["--isolation", "subprocess", "--host", LOOPBACK, "--port", str(port)]
+    address = f"{LOOPBACK}:{free_port()}"
+    write_connection(home, address, environment[guarded_superlink.TOKEN], insecure=True)
+    command = superlink_command(address, "--insecure", "--simulation", "--isolation", "subprocess")
     superlink = Program.start(command, environment, home / "superlink.log")
     try:
-        superlink.wait_until(lambda: is_healthy(f"http://{LOOPBACK}:{port}"))
+        superlink.wait_until(lambda: is_healthy(f"http://{address}"))
         yield superlink
     finally:
         superlink.stop()

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from deployment.certificates import make_server_certificate, make_supernode_key
+from pawbrofl_app.engines import guarded_superlink
 from pawbrofl_app.engines.flower_programs import (
     CONNECTION,
     LOOPBACK,
@@ -24,6 +25,7 @@ from pawbrofl_app.engines.flower_programs import (
     is_healthy,
     run_command,
     stopped_by_signals,
+    superlink_command,
     write_connection,
 )
 from pawbrofl_app.engines.watchdog import watched_home
@@ -60,13 +62,13 @@ class LoopbackFederation(contextlib.ExitStack):
         certificates = ["--ssl-certfile", str(self.folder / "superlink.crt")]
         certificates += ["--ssl-keyfile", str(self.folder / "superlink.key")]
         certificates += ["--ssl-ca-certfile", str(self.folder / "ca.crt")]
-        host, port = self.address.split(":")
-        command = [installed_program("flower-superlink"), "--enable-supernode-auth", *certificates]
-        superlink = self._start([*command, "--host", host, "--port", port], "superlink")
+        command = superlink_command(self.address, "--enable-supernode-auth", *certificates)
+        superlink = self._start(command, "superlink")
         trust = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))
         superlink.wait_until(lambda: is_healthy(f"https://{self.address}", trust))
         root = str(self.folder / "ca.crt")
-        write_connection(self.folder, {"address": self.address, "root-certificates": root})
+        token = self.environment[guarded_superlink.TOKEN]
+        write_connection(self.folder, self.address, token, **{"root-certificates": root})
 
     def register_supernode(self, name: str) -> None:
         """Make a key for a SuperNode and register it, as an operator does for every new site.

@@ -1,21 +1,25 @@
-"""`pawbrofl run` under Ray, killed or bereft of its SuperLink: nothing goes on.
+"""`pawbrofl run` under Ray: nothing goes on when it is killed, and meanwhile nobody else gets in.
 
 Slow (half a minute each).
 """
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
+from pawbrofl_app.engines.flower_programs import CONNECTION
 from pawbrofl_app.engines.watchdog import processes_of
 
 pytestmark = pytest.mark.slow
@@ -70,9 +74,58 @@ def test_all_that_a_killed_command_started_ends_within_ten_seconds(
 
 def test_without_its_superlink_a_run_ends(running: tuple[subprocess.Popen[str], Path]) -> None:
     started, home = running
-    for superlink in named(home, "flower-superlink"):
+    for superlink in named(home, "guarded_superlink"):
         superlink.kill()
     output, _ = started.communicate(timeout=60)
     assert started.returncode == 1
     assert "error: the run did not finish" in output
     check_nothing_is_left_after(home, 0)
+
+
+JOIN = """
+import sys
+import ray
+
+ray.init(address=sys.argv[1], log_to_driver=False)
+print(ray.get(ray.remote(lambda: "executed").options(num_cpus=0).remote()))
+"""
+
+
+def test_neither_ray_nor_the_superlink_obeys_who_has_no_token_of_the_run(
+    running: tuple[subprocess.Popen[str], Path],
+) -> None:
+    _, home = running
+    of_run = processes_of(home)
+    assert all(is_loopback(address) for address in listening(of_run))
+    address = tomllib.loads((home / "config.toml").read_text())["superlink"][CONNECTION]["address"]
+    control = f"http://{address}/v1/control/start-run"
+    assert httpx.post(control).status_code == 401
+    arguments = [word for process in of_run for word in process.cmdline()]
+    gcs = next(word.partition("=")[2] for word in arguments if word.startswith("--gcs-address="))
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    outside["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # looks for the cluster on loopback
+
+    def join(**credentials: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", JOIN, gcs]
+        environment = outside | credentials
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+
+    for refused in (join(), join(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 64)):
+        assert refused.returncode != 0
+        assert "executed" not in refused.stdout
+        assert "authenticat" in refused.stderr.lower()
+    (token,) = {process.environ()["RAY_AUTH_TOKEN"] for process in of_run}
+    joined = join(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token)
+    assert "executed" in joined.stdout, joined.stderr
+
+
+def listening(processes: list[psutil.Process]) -> list[str]:
+    """Return the addresses that processes listen on."""
+    connections = [one for process in processes for one in process.net_connections(kind="inet")]
+    return [one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN]
+
+
+def is_loopback(address: str) -> bool:
+    ip = ipaddress.ip_address(address)
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return (mapped or ip).is_loopback
