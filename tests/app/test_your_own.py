@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from pawbrofl_app import command
+from pawbrofl_app.engines.flower_programs import (
+    CONNECTION,
+    flower_environment,
+    installed_program,
+    local_superlink,
+)
 from pawbrofl_app.records.run_folder import RunFolder
 from tests.conftest import PROJECT
 
@@ -64,6 +72,37 @@ def test_actors_of_a_simulation_find_the_module_too(folder: Path) -> None:
     arguments[arguments.index("in-process")] = "ray"
     done = run(folder, *arguments)
     assert done.returncode == 0, done.stderr + done.stdout
+    check_it_ran(folder)
+
+
+FEDERATION = "num-supernodes=10 client-resources-num-cpus=1 init-args-num-cpus=2"
+APP = ("strategies", "attacks", "report", "clients", "deployment", "pawbrofl_app", "experiments")
+
+
+@pytest.mark.slow
+def test_flower_s_own_command_finds_the_module_in_the_app_s_folder(folder: Path) -> None:
+    app = folder / "app"
+    for name in APP:
+        shutil.copytree(PROJECT / name, app / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(PROJECT / name, app)
+    shutil.move(folder / "my_module.py", app)
+    settings = [one for one in command_of_the_page() if "=" in one]
+    given = " ".join([*settings, f"results-dir='{folder / 'results' / 'run'}'"])
+    with tempfile.TemporaryDirectory() as home:
+        environment = flower_environment(Path(home))
+        arguments = ["run", str(app), CONNECTION, "--stream", "--run-config", given]
+        arguments += ["--federation-config", FEDERATION]
+        with local_superlink(Path(home), environment):
+            done = subprocess.run(
+                [installed_program("flwr"), *arguments],
+                env=environment,
+                cwd=home,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+    assert (folder / "results" / "run").is_dir(), done.stderr + done.stdout
     check_it_ran(folder)
 
 
