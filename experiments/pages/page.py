@@ -34,6 +34,9 @@ class Page:
         Maps the folder of the CSV files to each part's content by its name.
     studies : mapping of str to str
         The studies that the page is about, each with the CSV file for its runs, one row each.
+    measure : callable, optional
+        Measures what is no study's run and writes its CSV files into the folder of these; returns a
+        status as `run_study` does.
     record : callable, optional
         Writes what else is to be recorded of these runs: given their folders and that of the CSV files.
     figures : callable, optional
@@ -47,6 +50,7 @@ class Page:
     document: str
     parts: Callable[[Path], Mapping[str, str]]
     studies: Mapping[str, str] = field(default_factory=dict)
+    measure: Callable[[StudyOptions, Path], int] | None = None
     record: Callable[[Runs, Path], None] | None = None
     figures: Callable[[Path], Mapping[str, Figure]] | None = None
     compact: Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]] = field(default_factory=dict)
@@ -83,6 +87,8 @@ def make(page: Page, docs: Path, recorded: Path, run: StudyOptions | None) -> in
     """
     (recorded / FIGURES).mkdir(parents=True, exist_ok=True)
     status = _record(page, recorded, run) if run and page.studies else 0
+    if run and page.measure and status <= FAILED:
+        status = max(status, page.measure(run, recorded))
     if status > FAILED:
         return status
     for name, figure in (page.figures(recorded) if page.figures else {}).items():

@@ -42,6 +42,7 @@ PAGES = {
         "pages.robust_and_fair",
         "robust_and_fair.md: minorities and attackers, who serves whom",
     ),
+    "referee": Entry("pages.leaderboard", "referee.md: every defence under the worst attack found"),
     "synthetic-fairness": Entry("pages.synthetic_fairness", "fairness.md: q-FFL's published example"),
     "paper-claims": Entry("pages.paper_claims", "paper_claims.md: verdicts and last rounds"),
     "as-published": Entry(

@@ -1,12 +1,15 @@
 """The adaptive attacker: looks for the attack of largest error, with a fixed number of tries.
 
 Half of the tries are spread over all families; the rest move around the best of the three most harmful
-families, in steps that shrink. What was found is confirmed on fresh honest draws.
+families, in steps that shrink. Tries are on few honest draws; the best of them are compared on more,
+since an attack just below a threshold may be above it elsewhere. Fresh draws confirm what was found.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,13 +17,22 @@ import numpy as np
 
 from strategies.arrays import FloatArray
 
+from ..estimators.competitors import Updates
 from .attack_families import FAMILIES
-from .honest_draws import Case
+from .honest_draws import Case, Draw
 from .judged_defences import Defend
 from .update_attack import UpdateAttack
 
 SEARCHED_ON = 2
-FIRST_FRESH = 1000
+COMPARED_ON = 6
+"""How many draws the attacker knows: each try is on the first two, finalists are on all of them."""
+FINALISTS, OF_A_FAMILY = 6, 2
+"""How many attacks are compared on all known draws, and how many of one family at most."""
+FIRST_FRESH = 10_000
+FRESH = 5
+"""How many fresh draws confirm what a search found."""
+REPEATED_ON = range(1_000_000, 1_000_010)
+"""Draws that no search saw and by which none was chosen: an attack that is named is tried on them."""
 FOLLOWED = 3
 """How many families are searched further."""
 
@@ -57,19 +69,41 @@ def error_of(
     """
     errors = []
     for number in draws:
-        draw, random = case.draw(number), np.random.default_rng([number, 1])
-        rows = draw.honest
-        if attack is not None:
-            rows = np.vstack([attack.rows(rows, case.num_attackers, random), rows])
-        updates = rows[random.permutation(len(rows))].astype(np.float32)
+        draw, updates = updates_of(case, attack, number)
         try:
             mean = defend(updates, case.epsilon, draw.root)
         except (ValueError, ArithmeticError, np.linalg.LinAlgError):
-            mean = np.full(rows.shape[1], math.inf)
+            mean = np.full(updates.shape[1], math.inf)
         with np.errstate(invalid="ignore"):
             error = float(np.linalg.norm(mean - draw.honest.mean(axis=0))) / draw.noise
         errors.append(error if math.isfinite(error) else math.inf)
     return np.array(errors)
+
+
+def updates_of(case: Case, attack: UpdateAttack | None, number: int) -> tuple[Draw, Updates]:
+    """Return a draw, and all its clients' updates in random order, (m, d), with those of attackers."""
+    draw, random = case.draw(number), np.random.default_rng([number, 1])
+    rows = draw.honest
+    if attack is not None:
+        rows = np.vstack([attack.rows(rows, case.num_attackers, random), rows])
+    return draw, rows[random.permutation(len(rows))].astype(np.float32)
+
+
+def seconds_of(defend: Defend, case: Case, attack: UpdateAttack, draws: Sequence[int]) -> float:
+    """Return the median processor time of one aggregation under attack."""
+    times = []
+    for number in draws:
+        draw, updates = updates_of(case, attack, number)
+        started = time.process_time()
+        with contextlib.suppress(ValueError, ArithmeticError, np.linalg.LinAlgError):
+            defend(updates, case.epsilon, draw.root)
+        times.append(time.process_time() - started)
+    return float(np.median(times))
+
+
+def fresh_draws(seed: int) -> range:
+    """Return the draws that confirm what the search of a seed found."""
+    return range(FIRST_FRESH + FRESH * seed, FIRST_FRESH + FRESH * (seed + 1))
 
 
 def search(harm: Callable[[UpdateAttack], float], budget: int, seed: int) -> Found:
@@ -108,6 +142,27 @@ def search(harm: Callable[[UpdateAttack], float], budget: int, seed: int) -> Fou
 
 
 def worst_attack(defend: Defend, case: Case, budget: int, seed: int) -> Found:
-    """Return the attack of largest mean error on a few draws that the attacker knows."""
-    known = [seed * SEARCHED_ON + i + 1 for i in range(SEARCHED_ON)]
-    return search(lambda attack: float(error_of(defend, case, attack, known).mean()), budget, seed)
+    """Return the attack of largest mean error on the draws that the attacker knows."""
+    known = range(seed * COMPARED_ON + 1, (seed + 1) * COMPARED_ON + 1)
+    tried: list[Found] = []
+
+    def harm(attack: UpdateAttack) -> float:
+        tried.append(Found(attack, float(error_of(defend, case, attack, known[:SEARCHED_ON]).mean())))
+        return tried[-1].error
+
+    search(harm, budget, seed)
+    compared = [
+        Found(one.attack, float(error_of(defend, case, one.attack, known).mean()))
+        for one in finalists(tried)
+    ]
+    return max(compared, key=lambda found: found.error)
+
+
+def finalists(tried: Sequence[Found]) -> list[Found]:
+    """Return the most harmful attacks, so many and not all of one family."""
+    chosen: list[Found] = []
+    for one in sorted(tried, key=lambda found: -found.error):
+        family = [other for other in chosen if other.attack.family == one.attack.family]
+        if len(family) < OF_A_FAMILY and len(chosen) < FINALISTS:
+            chosen.append(one)
+    return chosen

@@ -87,8 +87,9 @@ def direction_of(name: str, honest: FloatArray, random: np.random.Generator) -> 
         return unit(-mean)
     if name == "deviation":
         return unit(-honest.std(axis=0))
-    axes = np.linalg.svd(honest - mean, full_matrices=False)[2]
-    axis: FloatArray = axes[min(int(name == "second-widest"), len(axes) - 1)]
+    deviations = honest - mean
+    along = np.linalg.eigh(deviations @ deviations.T)[1][:, -2 if name == "second-widest" else -1]
+    axis = unit(along @ deviations)
     return axis if axis @ mean <= 0 else -axis
 
 

@@ -87,7 +87,7 @@ class Case:
         return Draw(rows[self.num_attackers : -1].copy(), rows[-1].copy())
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=128)
 def _drawn(kind: str, num_clients: int, number: int) -> FloatArray:
     if kind in RECORDED:
         return _recorded(RECORDED[kind], num_clients, number)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -14,14 +16,15 @@ from pathlib import Path
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from .adaptive_search import FIRST_FRESH, error_of, worst_attack
+from .adaptive_search import error_of, fresh_draws, seconds_of, worst_attack
 from .honest_draws import Case
 from .judged_defences import defence_named
 from .minority_price import minority_error
 
-FRESH = 10
-"""How many fresh draws confirm an attack, and measure what a defence costs without one."""
-
+Cell = tuple[str, str, int, int]
+"""A defence, a case, how many tries the attacker has, and the seed of the search."""
+FOLDER = "referee"
+"""Of the verdicts, in that of the results."""
 CASES = tuple(
     f"{kind}/20/{epsilon}"
     for kind in ("digits-iid", "digits-dirichlet", "even", "few-directions", "heavy-tails")
@@ -39,7 +42,7 @@ class Verdict:
     defence, case, attack : str
         As they are asked for again.
     budget, seed : int
-        Of the search.
+        Of the search. Each seed has honest draws of its own.
     searched : float
         The mean error on the draws that the attacker knew.
     error, spread : float
@@ -50,7 +53,7 @@ class Verdict:
         How far an honest minority, a fifth apart from the others, is left out of the mean: 0 where it
         counts in full, 1 where it does not count.
     seconds : float
-        The median time of one aggregation.
+        The median processor time of one aggregation.
     """
 
     defence: str
@@ -65,16 +68,37 @@ class Verdict:
     minority: float
     seconds: float
 
+    @property
+    def cell(self) -> Cell:
+        """What was asked."""
+        return self.defence, self.case, self.budget, self.seed
+
+    def __str__(self) -> str:
+        """Return the verdict in a line."""
+        return (
+            f"{self.error:7.2f}  {self.defence} in {self.case}: {self.attack} "
+            f"({self.searched:.2f} on the draws that it was searched on)"
+        )
+
+
+def cells_of(defences: Sequence[str], cases: Sequence[str], budget: int, seeds: int) -> list[Cell]:
+    """Return all cells, case by case, so that a table cut short has whole cases."""
+    return [
+        (defence, case, budget, seed)
+        for case in cases
+        for seed in range(1, seeds + 1)
+        for defence in defences
+    ]
+
 
 def judge(defence: str, case_name: str, budget: int, seed: int) -> Verdict:
     """Search the worst attack on a defence, and confirm it on fresh draws."""
     defend, case = defence_named(defence), Case.parse(case_name)
-    fresh = range(FIRST_FRESH, FIRST_FRESH + FRESH)
+    fresh = fresh_draws(seed)
     with threadpool_limits(1, "blas"):
         found = worst_attack(defend, case, budget, seed)
-        started = time.perf_counter()
         errors = error_of(defend, case, found.attack, fresh)
-        seconds = (time.perf_counter() - started) / FRESH
+        seconds = seconds_of(defend, case, found.attack, fresh)
         unattacked = error_of(defend, case, None, fresh)
         minority = minority_error(defend, case, fresh)
     return Verdict(
@@ -93,7 +117,7 @@ def judge(defence: str, case_name: str, budget: int, seed: int) -> Verdict:
 
 
 def judge_all(
-    cells: Sequence[tuple[str, str, int, int]], folder: Path, jobs: int, seconds: float
+    cells: Sequence[Cell], folder: Path, jobs: int | None = None, minutes: float = math.inf
 ) -> Iterator[Verdict]:
     """Yield the verdicts of cells, several at a time; those whose files are there are not judged again.
 
@@ -102,10 +126,12 @@ def judge_all(
     cells : sequence of (defence, case, budget, seed)
     folder : Path
         Holds a file for each cell.
-    jobs : int
-    seconds : float
+    jobs : int, optional
+        How many at once; by default one a core.
+    minutes : float
         After so many no cell is begun.
     """
+    jobs = jobs or os.cpu_count() or 1
     folder.mkdir(parents=True, exist_ok=True)
     waiting = []
     for cell in cells:
@@ -125,7 +151,7 @@ def judge_all(
             temporary.write_text(json.dumps(asdict(verdict)))
             temporary.replace(_file(folder, cell))
             yield verdict
-            following = next(left, None) if time.monotonic() - started < seconds else None
+            following = next(left, None) if time.monotonic() - started < 60 * minutes else None
             if following is not None:
                 running[pool.submit(judge, *following)] = following
 
@@ -135,6 +161,6 @@ def as_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     return pd.DataFrame([asdict(verdict) for verdict in verdicts])
 
 
-def _file(folder: Path, cell: tuple[str, str, int, int]) -> Path:
+def _file(folder: Path, cell: Cell) -> Path:
     digest = hashlib.sha256(repr(cell).encode()).hexdigest()[:16]
     return folder / f"{digest}.json"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ from pawbrofl_app.settings.command_line import at_least
 
 from ..grid.markdown import markdown_table
 from ..grid.study import RESULTS
-from .adaptive_search import FIRST_FRESH, error_of
+from .adaptive_search import REPEATED_ON, error_of
 from .honest_draws import Case
 from .judged_defences import defence_named, judged_names
-from .referee_cells import CASES, FRESH, Verdict, as_table, judge_all
+from .referee_cells import CASES, FOLDER, as_table, cells_of, judge_all
 from .update_attack import UpdateAttack
 
 BUDGET = 400
@@ -34,9 +33,13 @@ def add_referee(commands: Any) -> None:
     command.add_argument(
         "--case", action="append", metavar="KIND/CLIENTS/EPSILON", help=f"default: {', '.join(CASES)}"
     )
-    command.add_argument("--budget", type=at_least(1), default=BUDGET, metavar="N", help="tries a case")
-    command.add_argument("--seed", type=at_least(0), default=0, metavar="N")
-    command.add_argument("--attack", metavar="TEXT", help="repeat this one on fresh draws, search none")
+    command.add_argument(
+        "--budget", type=at_least(1), default=BUDGET, metavar="N", help="tries a search"
+    )
+    command.add_argument(
+        "--seeds", type=at_least(1), default=1, metavar="N", help="searches of each, with seeds 1 to N"
+    )
+    command.add_argument("--attack", metavar="TEXT", help="try this one on fresh draws, search none")
     command.add_argument("--results", type=Path, default=Path(RESULTS), metavar="DIR")
     command.add_argument("--csv", type=Path, metavar="FILE", help="write the verdicts there")
     command.add_argument("--jobs", type=at_least(1), metavar="N", help="cases at once; default: cores")
@@ -61,14 +64,12 @@ def run_referee(options: argparse.Namespace) -> int:
         Case.parse(case)
     if options.attack is not None:
         return _repeat(defences, cases, UpdateAttack.parse(options.attack))
-    cells = [(defence, case, options.budget, options.seed) for case in cases for defence in defences]
+    cells = cells_of(defences, cases, options.budget, options.seeds)
     verdicts = []
-    jobs, seconds = options.jobs or os.cpu_count() or 1, 60 * options.minutes
-    for verdict in judge_all(cells, options.results / "referee", jobs, seconds):
-        print(_line(verdict), flush=True)
+    for verdict in judge_all(cells, options.results / FOLDER, options.jobs, options.minutes):
+        print(verdict, flush=True)
         verdicts.append(verdict)
-    order = {cell[:2]: place for place, cell in enumerate(cells)}
-    verdicts.sort(key=lambda verdict: order[verdict.defence, verdict.case])
+    verdicts.sort(key=lambda verdict: cells.index(verdict.cell))
     if options.csv and verdicts:
         as_table(verdicts).round(4).to_csv(options.csv, index=False)
     if len(verdicts) < len(cells):
@@ -76,19 +77,11 @@ def run_referee(options: argparse.Namespace) -> int:
     return 0
 
 
-def _line(verdict: Verdict) -> str:
-    return (
-        f"{verdict.error:7.2f}  {verdict.defence} in {verdict.case}: {verdict.attack} "
-        f"({verdict.searched:.2f} on the draws that it was searched on)"
-    )
-
-
 def _repeat(defences: Sequence[str], cases: Sequence[str], attack: UpdateAttack) -> int:
     rows = []
     for defence in defences:
         for case in cases:
-            fresh = range(FIRST_FRESH, FIRST_FRESH + FRESH)
-            errors = error_of(defence_named(defence), Case.parse(case), attack, fresh)
+            errors = error_of(defence_named(defence), Case.parse(case), attack, REPEATED_ON)
             shown = {"mean": float(np.mean(errors)), "worst": float(errors.max())}
             rows.append({"aggregator": defence, "case": case, **shown})
     print(markdown_table(pd.DataFrame(rows), digits=2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,18 @@ import pytest
 
 from experiments.__main__ import main
 from experiments.grid.study import InvalidStudy
-from experiments.referee.adaptive_search import FIRST_FRESH, error_of, search, worst_attack
+from experiments.referee.adaptive_search import (
+    FINALISTS,
+    FIRST_FRESH,
+    OF_A_FAMILY,
+    Found,
+    error_of,
+    finalists,
+    fresh_draws,
+    search,
+    seconds_of,
+    worst_attack,
+)
 from experiments.referee.attack_families import FAMILIES, spread
 from experiments.referee.honest_draws import Case
 from experiments.referee.judged_defences import defence_named, judged_names
@@ -117,6 +129,59 @@ def test_the_attacker_finds_more_than_chance_and_it_holds_on_fresh_draws() -> No
     at_random = [error_of(krum, CASE, somewhere(f, 1), FRESH).mean() for f in FAMILIES]
     assert found.error > max(at_random) * 0.9
     assert error_of(krum, CASE, found.attack, FRESH).mean() > np.median(at_random)
+
+
+def test_finalists_are_the_most_harmful_and_not_all_of_one_family() -> None:
+    tried = [
+        Found(somewhere(family, seed), error)
+        for error, (family, seed) in enumerate(
+            [("decoy", 1), ("mimic", 1), ("tails", 1), ("silence", 1), *(("push", s) for s in range(9))]
+        )
+    ]
+    chosen = finalists(tried)
+    assert len(chosen) == FINALISTS
+    assert [one.error for one in chosen[:OF_A_FAMILY]] == [12, 11]
+    assert [one.attack.family for one in chosen[OF_A_FAMILY:]] == ["silence", "tails", "mimic", "decoy"]
+
+
+def test_what_is_found_is_judged_by_more_draws_than_it_was_tried_on() -> None:
+    known: list[float] = []
+
+    def brittle(x: np.ndarray, epsilon: float, root: np.ndarray) -> np.ndarray:
+        """Fails on the first two draws that it is shown, and is the plain mean on all others."""
+        if root[0] not in known and len(known) < 2:
+            known.append(root[0])
+        return x.mean(axis=0) + 1e3 * (root[0] in known)
+
+    found = worst_attack(brittle, CASE, 18, seed=0)
+    errors = error_of(brittle, CASE, found.attack, range(1, 7))
+    assert found.error == pytest.approx(errors.mean())
+    assert errors[:2].min() > 1e3 > errors[2:].max()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 5, 100])
+def test_no_search_knows_the_draws_that_confirm_it(seed: int) -> None:
+    seen: set[bytes] = set()
+
+    def watched(x: np.ndarray, epsilon: float, root: np.ndarray) -> np.ndarray:
+        seen.add(root.tobytes())
+        return x.mean(axis=0)
+
+    worst_attack(watched, CASE, 9, seed)
+    assert len(seen) == 6
+    assert not seen & {CASE.draw(number).root.tobytes() for number in fresh_draws(seed)}
+
+
+def test_the_time_is_that_of_the_defence() -> None:
+    def slow(x: np.ndarray, epsilon: float, root: np.ndarray) -> np.ndarray:
+        until = time.process_time() + 0.02
+        while time.process_time() < until:
+            pass
+        return root
+
+    attack = somewhere("push")
+    assert 0.02 <= seconds_of(slow, CASE, attack, FRESH) < 0.03
+    assert seconds_of(defence_named("mean"), CASE, attack, FRESH) < 0.02
 
 
 def test_every_defence_is_found_by_its_name_and_one_of_somebodys_own() -> None:
