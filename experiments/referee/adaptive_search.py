@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -37,19 +38,41 @@ FOLLOWED = 3
 """How many families are searched further."""
 
 
+Attack = TypeVar("Attack")
+
+
 @dataclass(frozen=True)
-class Found:
+class Found(Generic[Attack]):
     """The most harmful attack that was found.
 
     Attributes
     ----------
-    attack : UpdateAttack
+    attack : Attack
     error : float
-        On the draws that it was searched on.
+        What it does where it was searched: in the arena of updates, the error.
     """
 
-    attack: UpdateAttack
+    attack: Attack
     error: float
+
+
+@dataclass(frozen=True)
+class Space(Generic[Attack]):
+    """What is searched.
+
+    Attributes
+    ----------
+    sizes : mapping of str to int
+        How many parameters each family of attacks has.
+    at : callable
+        Returns the attack at a place of a family's unit cube.
+    """
+
+    sizes: Mapping[str, int]
+    at: Callable[[str, FloatArray], Attack]
+
+
+UPDATES = Space({name: len(family.parameters) for name, family in FAMILIES.items()}, UpdateAttack.at)
 
 
 def error_of(
@@ -106,11 +129,14 @@ def fresh_draws(seed: int) -> range:
     return range(FIRST_FRESH + FRESH * seed, FIRST_FRESH + FRESH * (seed + 1))
 
 
-def search(harm: Callable[[UpdateAttack], float], budget: int, seed: int) -> Found:
+def search(
+    space: Space[Attack], harm: Callable[[Attack], float], budget: int, seed: int
+) -> Found[Attack]:
     """Return the most harmful attack that so many tries find.
 
     Parameters
     ----------
+    space : Space
     harm : callable
         What is to be large.
     budget : int
@@ -121,15 +147,15 @@ def search(harm: Callable[[UpdateAttack], float], budget: int, seed: int) -> Fou
     random = np.random.default_rng(seed)
 
     def attempt(family: str, place: FloatArray) -> None:
-        found = harm(UpdateAttack.at(family, place))
+        found = harm(space.at(family, place))
         if family not in best or found > best[family][0]:
             best[family] = found, place
 
-    first = max(budget // 2 // len(FAMILIES), 1)
-    for family, kind in FAMILIES.items():
-        for place in random.random((first, len(kind.parameters))):
+    first = max(budget // 2 // len(space.sizes), 1)
+    for family, size in space.sizes.items():
+        for place in random.random((first, size)):
             attempt(family, place)
-    left = budget - first * len(FAMILIES)
+    left = budget - first * len(space.sizes)
     followed = sorted(best, key=lambda family: -best[family][0])[:FOLLOWED]
     for step in range(left):
         family = followed[step % len(followed)]
@@ -138,19 +164,19 @@ def search(harm: Callable[[UpdateAttack], float], budget: int, seed: int) -> Fou
         moved = np.where(random.random(len(around)) < 0.7, around, best[family][1])
         attempt(family, np.clip(moved, 0.0, 1.0))
     worst = max(best, key=lambda family: best[family][0])
-    return Found(UpdateAttack.at(worst, best[worst][1]), best[worst][0])
+    return Found(space.at(worst, best[worst][1]), best[worst][0])
 
 
-def worst_attack(defend: Defend, case: Case, budget: int, seed: int) -> Found:
+def worst_attack(defend: Defend, case: Case, budget: int, seed: int) -> Found[UpdateAttack]:
     """Return the attack of largest mean error on the draws that the attacker knows."""
     known = range(seed * COMPARED_ON + 1, (seed + 1) * COMPARED_ON + 1)
-    tried: list[Found] = []
+    tried: list[Found[UpdateAttack]] = []
 
     def harm(attack: UpdateAttack) -> float:
         tried.append(Found(attack, float(error_of(defend, case, attack, known[:SEARCHED_ON]).mean())))
         return tried[-1].error
 
-    search(harm, budget, seed)
+    search(UPDATES, harm, budget, seed)
     compared = [
         Found(one.attack, float(error_of(defend, case, one.attack, known).mean()))
         for one in finalists(tried)
@@ -158,9 +184,9 @@ def worst_attack(defend: Defend, case: Case, budget: int, seed: int) -> Found:
     return max(compared, key=lambda found: found.error)
 
 
-def finalists(tried: Sequence[Found]) -> list[Found]:
+def finalists(tried: Sequence[Found[UpdateAttack]]) -> list[Found[UpdateAttack]]:
     """Return the most harmful attacks, so many and not all of one family."""
-    chosen: list[Found] = []
+    chosen: list[Found[UpdateAttack]] = []
     for one in sorted(tried, key=lambda found: -found.error):
         family = [other for other in chosen if other.attack.family == one.attack.family]
         if len(family) < OF_A_FAMILY and len(chosen) < FINALISTS:

@@ -7,6 +7,7 @@ Synthetic ones are those of `experiments.estimators.scenarios`; ``digits-iid`` a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -57,14 +58,26 @@ class Case:
     epsilon: float
 
     @classmethod
-    def parse(cls, text: str) -> Case:
-        """Return the case that a text such as ``digits-iid/20/0.2`` names."""
+    def parse(cls, text: str, kinds: Sequence[str] | None = None) -> Case:
+        """Return the case that a text such as ``digits-iid/20/0.2`` names.
+
+        Parameters
+        ----------
+        text : str
+        kinds : sequence of str, optional
+            That are allowed; by default those that have draws.
+
+        Raises
+        ------
+        InvalidStudy
+            Naming what is allowed.
+        """
         kind, *numbers = text.split("/")
         try:
             clients, epsilon = int(numbers[0]), float(numbers[1])
         except (IndexError, ValueError):
             clients, epsilon = 0, 0.0
-        kinds = (*(name.replace(" ", "-") for name in NOISE), *RECORDED)
+        kinds = kinds or (*(name.replace(" ", "-") for name in NOISE), *RECORDED)
         if kind not in kinds or clients < 5 or not 0 < epsilon < 0.5:
             raise InvalidStudy(
                 "case must be KIND/CLIENTS/EPSILON, such as digits-iid/20/0.2, with a kind of "

@@ -7,11 +7,12 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import pandas as pd
 from threadpoolctl import threadpool_limits
@@ -116,9 +117,26 @@ def judge(defence: str, case_name: str, budget: int, seed: int) -> Verdict:
     )
 
 
+class AnyVerdict(Protocol):
+    """A verdict of any arena: a dataclass of what JSON has."""
+
+    @property
+    def cell(self) -> Cell:
+        """What was asked."""
+        ...
+
+
+V = TypeVar("V", bound=AnyVerdict)
+
+
 def judge_all(
-    cells: Sequence[Cell], folder: Path, jobs: int | None = None, minutes: float = math.inf
-) -> Iterator[Verdict]:
+    cells: Sequence[Cell],
+    folder: Path,
+    judge: Callable[[str, str, int, int], V],
+    kind: Callable[..., V],
+    jobs: int | None = None,
+    minutes: float = math.inf,
+) -> Iterator[V]:
     """Yield the verdicts of cells, several at a time; those whose files are there are not judged again.
 
     Parameters
@@ -126,6 +144,10 @@ def judge_all(
     cells : sequence of (defence, case, budget, seed)
     folder : Path
         Holds a file for each cell.
+    judge : callable
+        Returns the verdict of a cell, in a process of its own.
+    kind : callable
+        Makes a verdict of its fields.
     jobs : int, optional
         How many at once; by default one a core.
     minutes : float
@@ -137,7 +159,7 @@ def judge_all(
     for cell in cells:
         path = _file(folder, cell)
         if path.is_file():
-            yield Verdict(**json.loads(path.read_text()))
+            yield kind(**json.loads(path.read_text()))
         else:
             waiting.append(cell)
     started = time.monotonic()
@@ -148,7 +170,7 @@ def judge_all(
             done = next(as_completed(running))
             cell, verdict = running.pop(done), done.result()
             temporary = _file(folder, cell).with_suffix(".part")
-            temporary.write_text(json.dumps(asdict(verdict)))
+            temporary.write_text(json.dumps(vars(verdict)))
             temporary.replace(_file(folder, cell))
             yield verdict
             following = next(left, None) if time.monotonic() - started < 60 * minutes else None
@@ -156,9 +178,9 @@ def judge_all(
                 running[pool.submit(judge, *following)] = following
 
 
-def as_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """Return verdicts as rows, in the order of defences and cases."""
-    return pd.DataFrame([asdict(verdict) for verdict in verdicts])
+def as_table(verdicts: Sequence[AnyVerdict]) -> pd.DataFrame:
+    """Return verdicts as rows."""
+    return pd.DataFrame([vars(verdict) for verdict in verdicts])
 
 
 def _file(folder: Path, cell: Cell) -> Path:

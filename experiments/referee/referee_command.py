@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import pandas as pd
 
 from pawbrofl_app.settings.command_line import at_least
 
 from ..grid.markdown import markdown_table
 from ..grid.study import RESULTS
-from .adaptive_search import REPEATED_ON, error_of
-from .honest_draws import Case
-from .judged_defences import defence_named, judged_names
-from .referee_cells import CASES, FOLDER, as_table, cells_of, judge_all
-from .update_attack import UpdateAttack
-
-BUDGET = 400
+from .arenas import ARENAS
+from .referee_cells import as_table, cells_of
 
 
 def add_referee(commands: Any) -> None:
@@ -31,11 +22,19 @@ def add_referee(commands: Any) -> None:
         "aggregator", nargs="*", help="as in the run config, or module:Class; default: all there are"
     )
     command.add_argument(
-        "--case", action="append", metavar="KIND/CLIENTS/EPSILON", help=f"default: {', '.join(CASES)}"
+        "--arena",
+        choices=list(ARENAS),
+        default="updates",
+        help="one aggregation, by its error, or whole training runs, by accuracy and attack success",
     )
     command.add_argument(
-        "--budget", type=at_least(1), default=BUDGET, metavar="N", help="tries a search"
+        "--case",
+        action="append",
+        metavar="KIND/CLIENTS/EPSILON",
+        help="default: "
+        + "; ".join(f"of {name} {', '.join(arena.cases)}" for name, arena in ARENAS.items()),
     )
+    command.add_argument("--budget", type=at_least(1), metavar="N", help="tries a search")
     command.add_argument(
         "--seeds", type=at_least(1), default=1, metavar="N", help="searches of each, with seeds 1 to N"
     )
@@ -57,16 +56,18 @@ def run_referee(options: argparse.Namespace) -> int:
     InvalidStudy
         For a defence, case or attack that there is not, before anything is searched.
     """
-    defences, cases = options.aggregator or judged_names(), options.case or CASES
+    arena = ARENAS[options.arena]
+    defences, cases = options.aggregator or arena.defences(), options.case or arena.cases
     for defence in defences:
-        defence_named(defence)
-    for case in cases:
-        Case.parse(case)
+        for case in cases:
+            arena.check(defence, case, options.attack)
     if options.attack is not None:
-        return _repeat(defences, cases, UpdateAttack.parse(options.attack))
-    cells = cells_of(defences, cases, options.budget, options.seeds)
+        table = arena.tries(options.attack, defences, cases, options.results, options.jobs)
+        print(markdown_table(table, digits=2))
+        return 0
+    cells = cells_of(defences, cases, options.budget or arena.budget, options.seeds)
     verdicts = []
-    for verdict in judge_all(cells, options.results / FOLDER, options.jobs, options.minutes):
+    for verdict in arena.verdicts(cells, options.results, options.jobs, options.minutes):
         print(verdict, flush=True)
         verdicts.append(verdict)
     verdicts.sort(key=lambda verdict: cells.index(verdict.cell))
@@ -74,15 +75,4 @@ def run_referee(options: argparse.Namespace) -> int:
         as_table(verdicts).round(4).to_csv(options.csv, index=False)
     if len(verdicts) < len(cells):
         print(f"{len(cells) - len(verdicts)} of {len(cells)} are left; run this again")
-    return 0
-
-
-def _repeat(defences: Sequence[str], cases: Sequence[str], attack: UpdateAttack) -> int:
-    rows = []
-    for defence in defences:
-        for case in cases:
-            errors = error_of(defence_named(defence), Case.parse(case), attack, REPEATED_ON)
-            shown = {"mean": float(np.mean(errors)), "worst": float(errors.max())}
-            rows.append({"aggregator": defence, "case": case, **shown})
-    print(markdown_table(pd.DataFrame(rows), digits=2))
     return 0

@@ -15,6 +15,7 @@ from experiments.referee.adaptive_search import (
     FINALISTS,
     FIRST_FRESH,
     OF_A_FAMILY,
+    UPDATES,
     Found,
     error_of,
     finalists,
@@ -114,13 +115,13 @@ def test_the_search_spends_its_budget_and_finds_a_needle() -> None:
             return 0.0
         return 1 - abs(float(attack.values["scale"]) - 2.345) - float(attack.values["jitter"])
 
-    found = search(harm, 200, seed=0)
+    found = search(UPDATES, harm, 200, seed=0)
     assert len(tried) == 200
     assert {attack.family for attack in tried} == set(FAMILIES)
     assert found.error == max(map(harm, tried[:200]))
     assert found.error > 0.97
-    assert search(harm, 200, seed=0) == found
-    assert search(harm, 200, seed=1) != found
+    assert search(UPDATES, harm, 200, seed=0) == found
+    assert search(UPDATES, harm, 200, seed=1) != found
 
 
 def test_the_attacker_finds_more_than_chance_and_it_holds_on_fresh_draws() -> None:
