@@ -43,6 +43,9 @@ PAGES = {
         "robust_and_fair.md: minorities and attackers, who serves whom",
     ),
     "referee": Entry("pages.leaderboard", "referee.md: every defence under the worst attack found"),
+    "referee-training": Entry(
+        "pages.training_leaderboard", "referee.md: training runs under the worst attack found"
+    ),
     "synthetic-fairness": Entry("pages.synthetic_fairness", "fairness.md: q-FFL's published example"),
     "paper-claims": Entry("pages.paper_claims", "paper_claims.md: verdicts and last rounds"),
     "as-published": Entry(

@@ -6,14 +6,17 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from attacks import make_attack
 from experiments.__main__ import main
+from experiments.pages import training_leaderboard
 from experiments.referee.training_arena import (
     KINDS,
     Outcome,
     TrainingArena,
+    TrainingVerdict,
     confirming_seeds,
     judge_training,
 )
@@ -79,6 +82,27 @@ def test_each_search_has_its_goal_and_other_runs_confirm_it(
     ]
     assert 1 not in confirming
     assert not set(confirming) & set(confirming_seeds(2))
+
+
+def test_a_row_of_the_page_holds_means_and_the_worst_attacks() -> None:
+    verdicts = [
+        TrainingVerdict("flame", CASE, 10, 1, "alie(z=1)", 0.5, "dba", 0.9, 0.9),
+        TrainingVerdict("flame", CASE, 10, 2, "alie(z=2)", 0.7, "blended", 0.5, 0.8),
+        TrainingVerdict("mean", CASE, 10, 1, "ipm", 0.1, "dba", 1.0, 0.9),
+    ]
+    table = pd.DataFrame([vars(verdict) for verdict in verdicts])
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in training_leaderboard.worst_runs(table).splitlines()
+    ]
+    assert rows[2] == [f"`{CASE}`", "`flame`", "0.85", "0.60", "`alie(z=1)`", "0.70", "`dba`"]
+    assert rows[3][1:4] == ["`mean`", "0.90", "0.10"]
+
+
+def test_what_the_page_compares_is_known_before_anything_is_run() -> None:
+    for case in training_leaderboard.CASES:
+        for defence in training_leaderboard.DEFENCES:
+            TrainingArena(defence, case, Path())
 
 
 @pytest.mark.parametrize(
