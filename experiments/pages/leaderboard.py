@@ -25,7 +25,7 @@ from ..referee.update_attack import UpdateAttack
 from .page import Page, StudyOptions
 
 CSV, WORST_CSV = "referee.csv", "referee_worst.csv"
-BUDGET, SEEDS = 50, 5
+BUDGET, SEEDS = 40, 5
 """Of the recorded table: so many tries a search, and searches a defence and case."""
 SHOWN = {
     "IID, 20%": "digits-iid/20/0.2",
