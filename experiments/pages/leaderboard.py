@@ -128,6 +128,9 @@ def _number(value: float) -> str:
 
 def parts(recorded: Path) -> dict[str, str]:
     """Return the document's parts."""
+    if not (recorded / CSV).is_file():
+        told = "Nothing is recorded yet: `python -m experiments page referee` makes the two tables."
+        return {"recorded": told, "leaderboard": "", "worst attacks": ""}
     table = pd.read_csv(recorded / CSV)
     return {
         "recorded": what_is_recorded(table),

@@ -68,6 +68,9 @@ def what_is_recorded(table: pd.DataFrame) -> str:
 
 def parts(recorded: Path) -> dict[str, str]:
     """Return the document's parts."""
+    if not (recorded / CSV).is_file():
+        told = "Nothing is recorded yet: `python -m experiments page referee-training` makes the table."
+        return {"training recorded": told, "training runs": ""}
     table = pd.read_csv(recorded / CSV)
     return {"training recorded": what_is_recorded(table), "training runs": worst_runs(table)}
 
