@@ -1,4 +1,4 @@
-"""Branches of the model: a group that is left out again and again is given a model of its own.
+"""Branches of the model: a group that is left out is given a model of its own.
 
 From one round's updates an honest minority cannot be told from a backdoor. With branches that need not
 be decided: the group goes on from the global model among itself, where attackers harm nobody else and
@@ -48,9 +48,10 @@ class Branching:
     number : int, default 2
         The most branches there may be beside the main model; at least 1. A group that finds none free
         waits, and a pair gives its own up to a larger group.
-    patience : int, default 2
-        Left out of the main model in so many rounds running, a group is given a branch, a pair in twice
-        as many; at least 1. It doubles for a client each time that its own loss made it leave a branch.
+    patience : int, default 1
+        Left out of the main model in so many rounds running, a group is given a branch, a pair in four
+        times as many; at least 1. Whoever waits drifts away from the model. It doubles for a client each
+        time that its own loss made it leave a branch.
     visit_every : int, default 5
         In every so-manieth round the branches' members train the main model, to see whether they would
         count there; at least 2, or 0 for never.
@@ -68,7 +69,7 @@ class Branching:
     """
 
     number: int = 2
-    patience: int = 2
+    patience: int = 1
     visit_every: int = 5
     tolerated_loss: float = 1.5
     deserted_after: int = 20
@@ -250,8 +251,8 @@ def _is_ready(branching: Branching, member: Membership, times: int = 1) -> bool:
 
 
 def _is_lasting_pair(branching: Branching, group: Sequence[Membership]) -> bool:
-    """Whether two are left out together for twice as long as a group must be: noise makes pairs."""
-    return len(group) == 2 and all(_is_ready(branching, member, times=2) for member in group)
+    """Whether two are left out together for four times as long as a group: noise makes pairs."""
+    return len(group) == 2 and all(_is_ready(branching, member, times=4) for member in group)
 
 
 def _groups(clients: Sequence[str], judgement: Judgement) -> list[list[str]]:

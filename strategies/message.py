@@ -39,7 +39,7 @@ class PAwBRoFL(RobustRounds, MessageStrategy):
         Names of floating-point arrays, as patterns such as ``"*running_mean"``, that take no part in
         finding the robust weights.
     branches : int or Branching, default 0
-        How many groups that are left out again and again may be given a branch of the model of their
+        How many groups of clients that are left out may be given a branch of the model of their
         own; each node is sent its branch's.
     vouched : collection of str or int, or Vouching, default ()
         Node ids of clients that somebody vouches for; see `strategies.vouching`.

@@ -40,7 +40,7 @@ class PAwBRoFL(RobustRounds, FitStrategy):
         Positions of floating-point arrays, such as BatchNorm statistics, that take no part in finding
         the robust weights.
     branches : int or Branching, default 0
-        How many groups that are left out again and again may be given a branch of the model of their
+        How many groups of clients that are left out may be given a branch of the model of their
         own; each client is sent its branch's.
     vouched : collection of str or int, or Vouching, default ()
         Node ids of clients that somebody vouches for; see `strategies.vouching`.

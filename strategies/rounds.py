@@ -83,7 +83,7 @@ class RobustRounds(TrainingRounds):
         Floating-point arrays that take no part in finding the robust weights: their positions, or,
         where arrays have names, patterns such as ``"*running_mean"``.
     branches : int or Branching, default 0
-        How many groups of clients that are left out again and again may be given a model of their own.
+        How many groups of clients that are left out may be given a model of their own.
     vouched : collection of str or int, or Vouching, default ()
         Node ids of clients that somebody vouches for: a group of similar clients that holds some of them
         is a minority, not an attack. `Vouching` takes partition ids too, for simulations.

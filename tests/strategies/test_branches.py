@@ -28,13 +28,14 @@ from .made_up_updates import honest
 CLIENTS = [f"client {i:02d}" for i in range(20)]
 MINORITY, ATTACKERS = CLIENTS[:4], CLIENTS[4:7]
 EVEN = np.ones(20)
+PATIENT = Branching(patience=2)
 
 
 def a_round(
     state: BranchState,
     server_round: int,
     *groups: list[str],
-    branching: Branching = Branching(),  # noqa: B008
+    branching: Branching = PATIENT,
     losses: FloatArray = EVEN,
     clients: list[str] = CLIENTS,
 ) -> BranchState:
@@ -56,10 +57,12 @@ def homes(state: BranchState) -> dict[str, int]:
     return {client: state.of(client).home for client in CLIENTS if state.of(client).home != MAIN}
 
 
-def test_a_group_left_out_twice_running_is_given_a_branch() -> None:
+def test_a_group_is_given_a_branch_once_it_was_left_out_for_as_long_as_patience_lasts() -> None:
     once = a_round(BranchState(), 1, MINORITY)
     assert homes(once) == {}
     assert homes(a_round(once, 2, MINORITY)) == dict.fromkeys(MINORITY, 1)
+    at_once = a_round(BranchState(), 1, MINORITY, branching=Branching())
+    assert homes(at_once) == dict.fromkeys(MINORITY, 1)
 
 
 def test_once_counted_again_the_rounds_are_counted_anew() -> None:
@@ -79,15 +82,15 @@ def test_a_minority_and_attackers_left_out_at_once_land_in_different_branches() 
     assert homes(state) == {**dict.fromkeys(MINORITY, 1), **dict.fromkeys(ATTACKERS, 2)}
 
 
-def after_pairs(rounds: int, *pairs: list[str], branching: Branching = Branching()) -> BranchState:  # noqa: B008
-    """Return the state after so many rounds that left these pairs out."""
+def after_pairs(rounds: int, *pairs: list[str]) -> BranchState:
+    """Return the state after so many rounds that left these pairs out, with the default's patience."""
     state = BranchState()
     for server_round in range(1, rounds + 1):
-        state = a_round(state, server_round, *pairs, branching=branching)
+        state = a_round(state, server_round, *pairs, branching=Branching())
     return state
 
 
-def test_a_pair_is_given_a_branch_once_it_is_left_out_for_twice_as_long() -> None:
+def test_a_pair_is_given_a_branch_once_it_is_left_out_for_four_times_as_long() -> None:
     assert homes(after_pairs(3, MINORITY[:2])) == {}
     assert homes(after_pairs(4, MINORITY[:2])) == dict.fromkeys(MINORITY[:2], 1)
 
@@ -97,11 +100,12 @@ def test_who_is_left_out_alone_gets_no_branch() -> None:
 
 
 def test_a_pair_of_which_one_came_later_waits_for_both() -> None:
-    state = a_round(a_round(BranchState(), 1, MINORITY[:1]), 2, MINORITY[:1])
-    for server_round in (3, 4, 5):
-        state = a_round(state, server_round, MINORITY[:2])
+    state = a_round(BranchState(), 1, MINORITY[:1], branching=Branching())
+    for server_round in (2, 3, 4):
+        state = a_round(state, server_round, MINORITY[:2], branching=Branching())
     assert homes(state) == {}
-    assert homes(a_round(state, 6, MINORITY[:2])) == dict.fromkeys(MINORITY[:2], 1)
+    after = a_round(state, 5, MINORITY[:2], branching=Branching())
+    assert homes(after) == dict.fromkeys(MINORITY[:2], 1)
 
 
 def test_pairs_give_their_branch_up_to_a_larger_group_but_not_to_another_pair() -> None:
@@ -109,9 +113,9 @@ def test_pairs_give_their_branch_up_to_a_larger_group_but_not_to_another_pair() 
     assert full.branches() == [1, 2]
     other = full
     for server_round in (6, 7, 8, 9):
-        other = a_round(other, server_round, CLIENTS[15:17])
+        other = a_round(other, server_round, CLIENTS[15:17], branching=Branching())
     assert homes(other) == homes(full)
-    after = a_round(a_round(full, 6, MINORITY), 7, MINORITY)
+    after = a_round(full, 6, MINORITY, branching=Branching())
     assert homes(after) == {**dict.fromkeys(MINORITY, 3), **dict.fromkeys(CLIENTS[10:12], 2)}
 
 
@@ -293,8 +297,8 @@ def test_a_minority_reaches_its_own_optimum_and_the_main_model_that_of_the_other
 def test_what_is_sent_on_a_branch_reaches_no_other_model_by_one_bit() -> None:
     optima = np.zeros((20, 60))
     optima[:4, 1], optima[4:7, 2] = 3.0, 3.0
-    alone, _ = training(optima, 4)
-    poisoned, _ = training(optima, 4, poison=1e6)
+    alone, _ = training(optima, 3)
+    poisoned, _ = training(optima, 3, poison=1e6)
     np.testing.assert_array_equal(alone[:4], poisoned[:4])
     np.testing.assert_array_equal(alone[7:], poisoned[7:])
     assert np.abs(alone[4:7] - poisoned[4:7]).max() > 1e4

@@ -65,7 +65,7 @@ def test_an_honest_minority_is_served_by_a_branch_of_its_own(minority: Served) -
     own = flat(served.way.branch_models()[1])
     assert np.linalg.norm(own - wanted[0]) < 0.5 < 2 < np.linalg.norm(flat(without.model) - wanted[0])
     assert np.linalg.norm(flat(served.model) - wanted[19]) < 0.3
-    opened = served.rounds[1].branches
+    opened = served.rounds[0].branches
     assert opened.opened == (1,)
     assert {change.client for change in opened.changes} == {str(client) for client in MINORITY}
     branches = {client.client: client.branch for client in served.rounds[-1].clients}
