@@ -108,7 +108,8 @@ class AggregationSettings:
     epsilon: Number = Field(default=0.2, ge=0, lt=0.5)
     """The fraction of malicious clients to withstand, below 0.5."""
     branches: WholeNumber = Field(default=0, ge=0)
-    """How many groups of clients that are left out are given a branch of the model of their own; 0: none."""
+    """How many groups of clients that are left out are given a branch of the model of their own; 0 for
+    none."""
     vouched: Annotated[Text, AfterValidator(_check_vouched)] = ""
     """Clients that somebody vouches for, such as "3, 7": a group that holds them is a minority, not an
     attack. Partition ids in a simulation, or "minority=1": so many of its minority, whom the seed draws.
