@@ -1,4 +1,4 @@
-"""`pawbrofl run` under Ray: nothing goes on when it is killed, and meanwhile nobody else gets in.
+"""`pawbrofl run` under Ray: nothing goes on when it is killed or told to end, and nobody else gets in.
 
 Slow (half a minute each).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -69,6 +70,18 @@ def test_all_that_a_killed_command_started_ends_within_ten_seconds(
 ) -> None:
     started, home = running
     started.kill()
+    check_nothing_is_left_after(home, 10)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_with_its_exit_status_and_nothing_is_left(
+    running: tuple[subprocess.Popen[str], Path], number: signal.Signals, status: int
+) -> None:
+    started, home = running
+    started.send_signal(number)
+    output, _ = started.communicate(timeout=60)
+    assert started.returncode == status, output
+    assert ("goes on" in output) == (number == signal.SIGINT), output
     check_nothing_is_left_after(home, 10)
 
 
