@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,13 +70,16 @@ def test_a_page_that_a_full_disk_cuts_short_leaves_the_one_before(
     page = tmp_path / "pages" / "page.html"
     page.parent.mkdir()
     page.write_text("the page before")
-    run, whole = a_run(tmp_path / "run", (0.5,)), Path.write_text
+    run, opened = a_run(tmp_path / "run", (0.5,)), Path.open
 
-    def half(path: Path, content: str, encoding: str) -> None:
-        whole(path, content[: len(content) // 2], encoding=encoding)
-        raise OSError(28, "No space left on device")
+    def on_a_full_disk(path: Path, mode: str = "r", **options: Any) -> Any:
+        file = opened(path, mode, **options)
+        if mode == "x":  # written to as far as there is space
+            file.close()
+            return Path("/dev/full").open("w")
+        return file
 
-    monkeypatch.setattr(Path, "write_text", half)
+    monkeypatch.setattr(Path, "open", on_a_full_disk)
     assert compare(run, "--out", page) == 2
     assert "No space left" in capsys.readouterr().err
     assert page.read_text() == "the page before"
