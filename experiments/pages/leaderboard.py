@@ -20,7 +20,16 @@ from ..grid.study_run import FAILED, INTERRUPTED
 from ..referee.adaptive_search import REPEATED_ON, error_of
 from ..referee.honest_draws import Case
 from ..referee.judged_defences import defence_named, judged_names
-from ..referee.referee_cells import CASES, FOLDER, Verdict, as_table, cells_of, judge, judge_all
+from ..referee.referee_cells import (
+    CASES,
+    FOLDER,
+    Verdict,
+    as_table,
+    cells_of,
+    gathered,
+    judge,
+    judge_all,
+)
 from ..referee.update_attack import UpdateAttack
 from .page import Page, StudyOptions
 
@@ -46,11 +55,8 @@ def measure(run: StudyOptions, recorded: Path) -> int:
     """
     defences = judged_names()
     cells = cells_of(defences, CASES, BUDGET, run.seeds or SEEDS)
-    verdicts: list[Verdict] = []
-    for verdict in judge_all(cells, run.results / FOLDER, judge, Verdict, run.jobs, run.minutes):
-        print(f"{len(verdicts) + 1} of {len(cells)}: {verdict}", flush=True)
-        verdicts.append(verdict)
-    verdicts.sort(key=lambda verdict: cells.index(verdict.cell))
+    coming = judge_all(cells, run.results / FOLDER, judge, Verdict, run.jobs, run.minutes)
+    verdicts = gathered(coming, cells, counted=True)
     whole = whole_cases(verdicts, len(cells) // len(CASES))
     if not whole:
         print("no case is judged in full yet; run this again", file=sys.stderr)

@@ -10,7 +10,7 @@ import pandas as pd
 from ..grid.markdown import markdown_table
 from ..grid.study_run import FAILED, INTERRUPTED
 from ..referee.arenas import ARENAS
-from ..referee.referee_cells import AnyVerdict, as_table, cells_of
+from ..referee.referee_cells import as_table, cells_of, gathered
 from .page import Page, StudyOptions
 
 CSV = "referee_training.csv"
@@ -29,14 +29,11 @@ def measure(run: StudyOptions, recorded: Path) -> int:
         0; where time was up before, `FAILED`, or `INTERRUPTED` if nothing is judged.
     """
     cells = cells_of(DEFENCES, CASES, BUDGET, run.seeds or SEEDS)
-    verdicts: list[AnyVerdict] = []
-    for verdict in ARENAS["training"].verdicts(cells, run.results, run.jobs, run.minutes):
-        print(f"{len(verdicts) + 1} of {len(cells)}: {verdict}", flush=True)
-        verdicts.append(verdict)
+    coming = ARENAS["training"].verdicts(cells, run.results, run.jobs, run.minutes)
+    verdicts = gathered(coming, cells, counted=True)
     if not verdicts:
         print("nothing is judged yet; run this again", file=sys.stderr)
         return INTERRUPTED
-    verdicts.sort(key=lambda verdict: cells.index(verdict.cell))
     as_table(verdicts).round(4).to_csv(recorded / CSV, index=False)
     return 0 if len(verdicts) == len(cells) else FAILED
 

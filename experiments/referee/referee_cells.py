@@ -7,7 +7,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -176,6 +176,16 @@ def judge_all(
             following = next(left, None) if time.monotonic() - started < 60 * minutes else None
             if following is not None:
                 running[pool.submit(judge, *following)] = following
+
+
+def gathered(verdicts: Iterable[V], cells: Sequence[Cell], *, counted: bool = False) -> list[V]:
+    """Print verdicts as they come, with a count if wanted, and return them in the cells' order."""
+    found: list[V] = []
+    for verdict in verdicts:
+        found.append(verdict)
+        count = f"{len(found)} of {len(cells)}: " if counted else ""
+        print(f"{count}{verdict}", flush=True)
+    return sorted(found, key=lambda verdict: cells.index(verdict.cell))
 
 
 def as_table(verdicts: Sequence[AnyVerdict]) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from pawbrofl_app.settings.command_line import at_least
 from ..grid.markdown import markdown_table
 from ..grid.study import RESULTS
 from .arenas import ARENAS
-from .referee_cells import as_table, cells_of
+from .referee_cells import as_table, cells_of, gathered
 
 
 def add_referee(commands: Any) -> None:
@@ -66,11 +66,8 @@ def run_referee(options: argparse.Namespace) -> int:
         print(markdown_table(table, digits=2))
         return 0
     cells = cells_of(defences, cases, options.budget or arena.budget, options.seeds)
-    verdicts = []
-    for verdict in arena.verdicts(cells, options.results, options.jobs, options.minutes):
-        print(verdict, flush=True)
-        verdicts.append(verdict)
-    verdicts.sort(key=lambda verdict: cells.index(verdict.cell))
+    coming = arena.verdicts(cells, options.results, options.jobs, options.minutes)
+    verdicts = gathered(coming, cells)
     if options.csv and verdicts:
         as_table(verdicts).round(4).to_csv(options.csv, index=False)
     if len(verdicts) < len(cells):
