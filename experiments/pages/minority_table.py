@@ -17,6 +17,15 @@ MEASURES = {
     "minority_judged_malicious": "minority judged malicious",
     "attack_success_rate": "attack success",
 }
+IN_SHORT = {
+    ("mean", 0, "none"): "mean, nobody attacks",
+    ("coalition-filtering", 0, "none"): "default, nobody attacks",
+    ("coalition-filtering", 2, "none"): "branches, nobody attacks",
+    ("mean", 0, "dba"): "mean, four attackers",
+    ("coalition-filtering", 0, "dba"): "default, four attackers",
+    ("coalition-filtering", 2, "dba"): "branches, four attackers",
+}
+"""Aggregator, branches and attack of what is shown in short, as the tables' readers call them."""
 
 
 def minority_table(cells: pd.DataFrame) -> str:
@@ -29,6 +38,17 @@ def minority_table(cells: pd.DataFrame) -> str:
             row[title] = mean_and_deviation(part[measure])
         rows.append(row)
     return markdown_table(pd.DataFrame(rows))
+
+
+def short_table(cells: pd.DataFrame) -> str:
+    """Return the minority's accuracy alone: a row a kind of minority, a column a way of aggregating."""
+    rows = []
+    for minority, part in cells.groupby("minority", sort=False):
+        by = ["aggregator", "branches", "attack"]
+        means = part.groupby(by)["minority_accuracy"].mean()
+        row = {title: means[way] for way, title in IN_SHORT.items()}
+        rows.append({"minority": minority, **row})
+    return markdown_table(pd.DataFrame(rows), digits=2)
 
 
 def aimed_at_table(cells: pd.DataFrame) -> str:
@@ -70,6 +90,7 @@ PAGE = Page(
     "minorities.md",
     lambda recorded: {
         "minorities": minority_table(pd.read_csv(recorded / CSV)),
+        "minorities-in-short": short_table(pd.read_csv(recorded / CSV)),
         "aimed-at": aimed_at_table(pd.read_csv(recorded / AIMED_AT)),
         "small-minorities": small_table(pd.read_csv(recorded / SMALL)),
         "bounded-shares": bounded_shares_table(pd.read_csv(recorded / BOUNDED_SHARES)),
@@ -81,3 +102,8 @@ PAGE = Page(
         "bounded-shares": BOUNDED_SHARES,
     },
 )
+IN_CHOOSING = Page(
+    "choosing_a_defence.md",
+    lambda recorded: {"minorities-in-short": short_table(pd.read_csv(recorded / CSV))},
+)
+"""The same for who chooses a defence."""

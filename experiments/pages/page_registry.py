@@ -35,6 +35,9 @@ PAGES = {
     ),
     "heterogeneity": Entry("pages.heterogeneity", "heterogeneity.md: clients with unlike data"),
     "minorities": Entry("pages.minority_table", "minorities.md: honest minorities, served or left out"),
+    "choosing-a-defence": Entry(
+        "pages.minority_table", "choosing_a_defence.md: honest minorities in short", "IN_CHOOSING"
+    ),
     "adult-and-cifar10": Entry(
         "pages.other_tasks", "tasks.md: attacks against aggregators on Adult and CIFAR-10"
     ),
