@@ -35,8 +35,9 @@ from .epsilon import Epsilon
 from .weightings.group_splitting import withstanding
 from .weightings.informed import Informed, InformedWeighting
 from .weightings.parts.coalition import most_harmful_coalition
+from .weightings.parts.inliers import max_malicious_among
 from .weightings.parts.least_spread import least_spread
-from .weightings.parts.outliers import distances_from, drawn_in, max_malicious_among, pulled_in
+from .weightings.parts.outliers import distances_from, drawn_in, pulled_in
 from .weightings.parts.similar_groups import Indices, groups_apart, similar_groups
 from .weightings.parts.spectrum import centred
 from .weightings.weighting import Weighting

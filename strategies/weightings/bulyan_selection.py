@@ -15,7 +15,7 @@ from ..arrays import FloatArray
 from ..epsilon import Epsilon, check_epsilon_or_auto
 from ..gramian import squared_distances
 from .multi_krum import krum_scores
-from .parts.outliers import max_malicious_among
+from .parts.inliers import max_malicious_among
 from .weighting import Weighting
 
 

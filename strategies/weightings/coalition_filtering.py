@@ -25,7 +25,7 @@ from ..arrays import FloatArray
 from ..epsilon import Epsilon, check_epsilon_or_auto
 from .parts.coalition import NOISE, leaning, standard_error
 from .parts.duplicates import merge_duplicates
-from .parts.outliers import Inliers, find_inliers, max_malicious_among
+from .parts.inliers import Inliers, find_inliers, max_malicious_among
 from .parts.spectrum import centred
 from .weighting import Weighting
 

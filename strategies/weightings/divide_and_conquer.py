@@ -17,7 +17,7 @@ import numpy as np
 from ..arrays import FloatArray
 from ..checks import require
 from ..epsilon import Epsilon, check_epsilon_or_auto
-from .parts.outliers import max_malicious_among
+from .parts.inliers import max_malicious_among
 from .parts.spectrum import top_direction
 from .weighting import Weighting
 

@@ -15,7 +15,7 @@ from ..arrays import FloatArray
 from ..checks import require
 from ..epsilon import Epsilon, check_epsilon_or_auto
 from .parts.duplicates import merge_duplicates
-from .parts.outliers import max_malicious_among
+from .parts.inliers import max_malicious_among
 from .parts.spectrum import top_direction
 from .parts.threshold import stopping_threshold
 from .weighting import Weighting

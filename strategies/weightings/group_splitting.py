@@ -13,7 +13,7 @@ import numpy as np
 
 from ..arrays import FloatArray
 from ..epsilon import Epsilon, check_epsilon_or_auto
-from .parts.outliers import max_malicious_among
+from .parts.inliers import max_malicious_among
 from .parts.similar_groups import groups_apart
 from .weighting import Weighting
 

@@ -15,7 +15,7 @@ from ..epsilon import Epsilon, check_epsilon_or_auto
 from ..gramian import squared_distances
 from .defence import check_wrappable
 from .parts.group_means import group_means
-from .parts.outliers import max_malicious_among
+from .parts.inliers import max_malicious_among
 from .weighting import Weighting
 
 

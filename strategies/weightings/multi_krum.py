@@ -14,7 +14,7 @@ from ..arrays import FloatArray
 from ..checks import require
 from ..epsilon import Epsilon, check_epsilon_or_auto
 from ..gramian import squared_distances
-from .parts.outliers import max_malicious_among
+from .parts.inliers import max_malicious_among
 from .weighting import Weighting
 
 

@@ -19,7 +19,7 @@ from ..epsilon import Epsilon, check_epsilon_or_auto
 from ..gramian import squared_distances
 from .parts.capped_simplex import project_onto_capped_simplex
 from .parts.duplicates import merge_duplicates
-from .parts.outliers import max_malicious_among
+from .parts.inliers import max_malicious_among
 from .parts.spectrum import top_direction
 from .parts.threshold import stopping_threshold
 from .weighting import Weighting

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ...arrays import FloatArray
 from ...gramian import squared_distances
 from .group_means import group_means
+from .outliers import far_apart
 
 DUPLICATE_DISTANCE = 1 / 3
 """Updates are duplicates where their distance is below this fraction of what neighbours usually have.
@@ -35,14 +36,19 @@ def duplicate_groups(gramian: FloatArray, max_malicious: int) -> NDArray[np.intp
     ``max_malicious + 2`` of those. Groups are formed by complete linkage, so that no chain of malicious
     updates can tie two honest ones together.
 
+    Updates that repeat others, and those `far_apart`, are malicious if honest clients do as assumed. If
+    they are more than ``max_malicious``, some honest clients do not: they have the same few samples, or
+    nothing to train. Then the largest groups are formed that leave those far apart their number, and the
+    other updates stay on their own. Of ways to choose, that one had the least error, on average and at
+    worst, where attackers agree or copy honest clients.
+
     Parameters
     ----------
     gramian : ndarray of shape (m, m)
         Inner products of the updates.
     max_malicious : int
-        How many updates may be malicious. If more than that many were duplicates, honest clients would
-        be among them, what is assumed here would not hold, and every update stays on its own; as it does
-        where honest clients are too few to tell what is usual among them.
+        How many updates may be malicious. Every update stays on its own where honest clients are too few
+        to tell what is usual among them.
 
     Returns
     -------
@@ -60,8 +66,30 @@ def duplicate_groups(gramian: FloatArray, max_malicious: int) -> NDArray[np.intp
     edges = np.sort(linkage(condensed, "single")[:, 2])
     usual = edges[min(max_malicious, m - 2)]
     groups = fcluster(linkage(condensed, "complete"), DUPLICATE_DISTANCE * usual, "distance") - 1
-    repeated = m - (int(groups.max()) + 1)
-    return groups.astype(np.intp) if repeated <= max_malicious else alone
+    far = far_apart(gramian, max_malicious)
+    return _largest(groups.astype(np.intp), far, max_malicious - int(far.sum()))
+
+
+def _largest(groups: NDArray[np.intp], far: NDArray[np.bool_], max_repeated: int) -> NDArray[np.intp]:
+    """Keep the largest groups, of one size all or none, as far as so many updates may repeat others.
+
+    Groups far apart are kept: their updates are counted.
+    """
+    sizes = np.bincount(groups)
+    kept = np.bincount(groups, weights=far) == sizes
+    if int((sizes[~kept] - 1).sum()) <= max_repeated:
+        return groups
+    for size in np.unique(sizes[~kept])[::-1]:
+        of_size = ~kept & (sizes == size)
+        repeated = int(of_size.sum()) * (int(size) - 1)
+        if repeated <= max_repeated:
+            kept |= of_size
+            max_repeated -= repeated
+    on_their_own = len(sizes) + np.arange(len(groups))
+    numbers: NDArray[np.intp] = np.unique(
+        np.where(kept[groups], groups, on_their_own), return_inverse=True
+    )[1]
+    return numbers
 
 
 @dataclass(frozen=True)

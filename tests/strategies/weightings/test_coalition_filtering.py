@@ -7,7 +7,7 @@ import pytest
 
 from strategies import CoalitionFiltering
 from strategies.weightings.coalition_filtering import efficient_or_robust
-from strategies.weightings.parts.outliers import Inliers
+from strategies.weightings.parts.inliers import Inliers
 
 from ..made_up_updates import honest
 

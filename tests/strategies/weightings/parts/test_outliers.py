@@ -10,7 +10,8 @@ import pytest
 from strategies import CoalitionFiltering, Filtering, NoRegret, aggregate, robust_mean
 from strategies.arrays import FloatArray
 from strategies.weightings.parts.duplicates import merge_duplicates
-from strategies.weightings.parts.outliers import drop_outliers, find_inliers, max_malicious_among
+from strategies.weightings.parts.inliers import find_inliers, max_malicious_among
+from strategies.weightings.parts.outliers import drop_outliers
 
 from ...made_up_updates import attacked, honest
 
