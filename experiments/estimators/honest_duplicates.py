@@ -64,16 +64,15 @@ def main() -> None:
         sampling_noise = float(np.sqrt(honest.var(axis=0).sum() / len(honest)))
         for name, weighting in weightings(f / m).items():
             error = float(np.linalg.norm(weighting(updates @ updates.T) @ updates - mean))
-            rows.append({"honest duplicates": same, "weighting": name, "error": error / sampling_noise})
-    table = pd.DataFrame(rows).pivot_table(
-        index="weighting",
-        columns="honest duplicates",
-        values="error",
-        aggfunc=["mean", "max"],
-        sort=False,
-    )
-    table.columns = [f"{statistic}, {same} the same" for statistic, same in table.columns]
-    print(markdown_table(table.reset_index(), digits=2))
+            rows.append({"same": same, "weighting": name, "error": error / sampling_noise})
+    errors = pd.DataFrame(rows).groupby(["weighting", "same"], sort=False)["error"]
+    columns = {
+        f"{title}, {same} the same": values[same]
+        for title, values in (("mean", errors.mean().unstack()), ("worst", errors.max().unstack()))
+        for same in DUPLICATES
+    }
+    table = pd.DataFrame(columns).loc[list(weightings(0.2))]
+    print(markdown_table(table.reset_index(names="weighting"), digits=2))
 
 
 if __name__ == "__main__":
