@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Literal
 
 import numpy as np
@@ -151,12 +151,18 @@ CLAIMS: tuple[Callable[[Runs, Runs, str], Finding | None], ...] = (
 
 def mean_and_interval(values: pd.Series) -> tuple[float, float, float]:
     """Return the mean and its 95% confidence interval by Student's t; NaN bounds for one value."""
-    known = values.dropna().to_numpy(dtype=np.float64)
+    known = values.to_numpy(dtype=np.float64)
+    known = known[~np.isnan(known)]
     mean = float(known.mean()) if len(known) else float("nan")
     if len(known) < 2:
         return mean, float("nan"), float("nan")
-    half = students_t.ppf((1 + CONFIDENCE) / 2, len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known))
+    half = _quantile(len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known))
     return mean, mean - float(half), mean + float(half)
+
+
+@cache
+def _quantile(degrees_of_freedom: int) -> float:
+    return float(students_t.ppf((1 + CONFIDENCE) / 2, degrees_of_freedom))
 
 
 def _same_weighting(tilted: Runs, plain: Runs) -> Runs:

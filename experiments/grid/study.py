@@ -128,12 +128,13 @@ class Study:
         base = default_settings() | preset(content.get("preset")) | content.get("settings", {})
         base = {**extra, **base, "results-dir": "", "figures": False}
         varied = tuple(dict.fromkeys(setting for grid in grids for setting in grid))
+        combinations = [base | combination for grid in grids for combination in _product(grid)]
+        combinations = [settings for settings in combinations if _can_differ(settings)]
+        of_seed_1 = [_cell(settings | {"seed": 1}, varied, run) for settings in combinations]
         cells = tuple(
-            _cell(base | combination | {"seed": seed}, varied, run)
+            _with_seed(cell, seed, half_vouched=settings.get("vouched") == HALF_OF_MINORITY)
             for seed in range(1, seeds + 1)
-            for grid in grids
-            for combination in _product(grid)
-            if _can_differ(base | combination)
+            for cell, settings in zip(of_seed_1, combinations, strict=True)
         )
         keep, measures = content.get("keep", KEPT[0]), content.get("measures", MEASURES)
         if keep not in KEPT:
@@ -188,7 +189,9 @@ def _cell(settings: dict[str, Any], varied: tuple[str, ...], run: str | None) ->
         module = run_module(run)
         extra = {name: settings.pop(name) for name in module.EXTRA_SETTINGS}
         module.check(extra)
-    return Cell(shown, _config(settings), run, extra)
+    if settings.get("vouched") == HALF_OF_MINORITY:  # each seed says who that is
+        settings["vouched"] = ""
+    return Cell(shown, RunConfig.parse(settings), run, extra)
 
 
 def _can_differ(settings: Mapping[str, Any]) -> bool:
@@ -196,10 +199,11 @@ def _can_differ(settings: Mapping[str, Any]) -> bool:
     return settings.get("vouched") != HALF_OF_MINORITY or settings["minority"] != NO_MINORITY
 
 
-def _config(settings: dict[str, Any]) -> RunConfig:
-    """Return a cell's settings, with who is vouched for where that depends on who is of the minority."""
-    if settings.get("vouched") != HALF_OF_MINORITY:
-        return RunConfig.parse(settings)
-    config = RunConfig.parse(settings | {"vouched": ""})
-    members = config.minority_clients
-    return config.replace(vouched=", ".join(str(client) for client in members[: len(members) // 2]))
+def _with_seed(cell: Cell, seed: int, half_vouched: bool) -> Cell:
+    """Return a cell with a seed, and with who is vouched for where that depends on whom it draws."""
+    config = cell.config.replace(seed=seed)
+    if half_vouched:
+        members = config.minority_clients
+        half = members[: len(members) // 2]
+        config = config.replace(vouched=", ".join(str(client) for client in half))
+    return replace(cell, config=config)

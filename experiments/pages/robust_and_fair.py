@@ -105,12 +105,20 @@ def overview(runs: pd.DataFrame) -> str:
         ),
         "false accusations, nobody attacks": ("false_accusations", ~attacked),
     }
-    rows = []
-    for name, part in runs.groupby(METHOD, sort=False):
-        row: dict[str, object] = {METHOD: name}
-        for title, (measure, where) in columns.items():
-            row[title] = _with_interval(_seed_means(part[where.loc[part.index]], measure), 2)
-        rows.append(row)
+    seeds = [METHOD, "seed"]  # a mean for each, so that an interval is over seeds and not over settings
+    means = {
+        title: dict(iter(runs[where].groupby(seeds)[measure].mean().groupby(METHOD)))
+        for title, (measure, where) in columns.items()
+    }
+    unknown = pd.Series(dtype=float)
+    rows = [
+        {METHOD: name}
+        | {
+            title: _with_interval(of_methods.get(name, unknown), 2)
+            for title, of_methods in means.items()
+        }
+        for name in runs[METHOD].unique()
+    ]
     return markdown_table(pd.DataFrame(rows))
 
 
@@ -140,11 +148,6 @@ def false_branches(runs: pd.DataFrame) -> str:
         f"In {opened} of {len(runs)} runs on even data, without any attack, a branch opened; in "
         f"{accused} an honest client was judged malicious in some round."
     )
-
-
-def _seed_means(part: pd.DataFrame, measure: str) -> pd.Series[float]:
-    """Return a mean for each seed, so that an interval is over seeds and not over settings."""
-    return part.groupby("seed")[measure].mean()
 
 
 def _with_interval(values: pd.Series[float], digits: int) -> str:

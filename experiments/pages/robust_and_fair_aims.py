@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -74,21 +75,19 @@ class Check:
 
 @dataclass(frozen=True)
 class Means:
-    """Means over the seeds of a benchmark's measures."""
+    """Means over the seeds of a benchmark's measures, by method, setting and attack."""
 
-    table: pd.DataFrame
+    table: Mapping[Hashable, Mapping[Hashable, Any]]
 
     @classmethod
     def of(cls, runs: pd.DataFrame) -> Means:
         """Return those of all methods, settings and attacks."""
-        return cls(runs.groupby([METHOD, SETTING, "attack"])[list(MEASURES)].mean())
+        means = runs.groupby([METHOD, SETTING, "attack"])[list(MEASURES)].mean()
+        return cls(means.to_dict("index"))
 
     def get(self, method: str, setting: str, attack: str, measure: str) -> float:
         """Return one; NaN where it is not recorded."""
-        try:
-            return float(self.table[measure].loc[method, setting, attack])
-        except KeyError:
-            return float("nan")
+        return float(self.table.get((method, setting, attack), {}).get(measure, "nan"))
 
     def best_peer(self, setting: str, attack: str, measure: str) -> tuple[float, str]:
         """Return the best of `PEERS`, and which it is."""

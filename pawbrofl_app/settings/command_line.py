@@ -6,6 +6,7 @@ import argparse
 import re
 import tomllib
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,12 @@ _PAIR = re.compile(r"""\s*([^\s='"]+)=('[^']*'|"[^"]*"|\S+)(?=\s|$)""")
 
 def default_settings() -> dict[str, Any]:
     """Return the settings in ``[tool.flwr.app.config]`` of the app's pyproject.toml."""
-    project = tomllib.loads((APP_FOLDER / "pyproject.toml").read_text())
+    return dict(_declared_settings(APP_FOLDER / "pyproject.toml"))
+
+
+@cache
+def _declared_settings(path: Path) -> dict[str, Any]:
+    project = tomllib.loads(path.read_text())
     return dict(project["tool"]["flwr"]["app"]["config"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -71,12 +72,8 @@ class RunConfig:
         missing = [name for name in SETTINGS if name not in run_config]
         if missing:
             raise InvalidSetting(f"missing settings: {', '.join(missing)}")
-        nested: dict[str, Any] = {}
-        for name, value in run_config.items():
-            section, field = _PLACES[name]
-            (nested.setdefault(section, {}) if section else nested)[field] = value
         try:
-            return _PARSER.validate_python(nested)
+            return _PARSER.validate_python(_nested(run_config))
         except ValidationError as problem:
             raise as_invalid_setting(problem.errors()[0], SETTINGS) from None
 
@@ -89,7 +86,14 @@ class RunConfig:
             As `parse`.
         """
         changed = {name.replace("_", "-"): value for name, value in settings.items()}
-        return RunConfig.parse(self.as_settings() | changed)
+        check_known(changed)
+        nested = _nested(changed)
+        try:
+            for section in filter(nested.__contains__, SECTIONS):
+                nested[section] = dataclasses.replace(getattr(self, section), **nested[section])
+            return dataclasses.replace(self, **nested)
+        except ValidationError as problem:
+            raise as_invalid_setting(problem.errors()[0], SETTINGS) from None
 
     def as_settings(self) -> dict[str, Value]:
         """Return the settings under their names in the run config."""
@@ -243,6 +247,15 @@ def check_known(names: Iterable[str]) -> None:
             near = difflib.get_close_matches(name, SETTINGS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(SETTINGS)}"
             raise InvalidSetting(f"unknown setting {name!r}: {hint}")
+
+
+def _nested(run_config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings under their fields' names, those of a section in a mapping of its own."""
+    nested: dict[str, Any] = {}
+    for name, value in run_config.items():
+        section, field = _PLACES[name]
+        (nested.setdefault(section, {}) if section else nested)[field] = value
+    return nested
 
 
 def _sections() -> dict[str, dict[str, FieldInfo]]:

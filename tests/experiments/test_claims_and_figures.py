@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -9,8 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from experiments.grid import study_figures
 from experiments.grid.claims import findings, mean_and_interval
 from experiments.grid.study_figures import (
     FAIRNESS_ROWS,
@@ -105,15 +108,16 @@ def test_the_interval_is_student_s() -> None:
     assert [high - mean, mean - low] == pytest.approx([4.302653 / np.sqrt(3)] * 2, rel=1e-6)
 
 
-def figure_names(rounds: pd.DataFrame) -> list[str]:
-    names = []
-    for name, figure in figures_of(rounds):
-        names.append(name)
-        plt.close(figure)
-    return names
+@pytest.fixture
+def figure_names(monkeypatch: pytest.MonkeyPatch) -> Callable[[pd.DataFrame], list[str]]:
+    """What returns the names of the figures that there are of some runs, with nothing drawn in them."""
+    monkeypatch.setattr(study_figures, "_grid_of_panels", lambda *_: Figure())
+    return lambda rounds: [name for name, _ in figures_of(rounds)]
 
 
-def test_runs_that_differ_in_another_setting_are_not_put_together() -> None:
+def test_runs_that_differ_in_another_setting_are_not_put_together(
+    figure_names: Callable[[pd.DataFrame], list[str]],
+) -> None:
     few, many = study(), study(small_mu_accuracy=0.95)
     few.insert(0, "epsilon", 0.2)
     many.insert(0, "epsilon", 0.4)
@@ -143,33 +147,47 @@ def test_figures_are_drawn_in_light_and_dark(tmp_path: Path, dark: bool) -> None
         assert (np.median(pixels) < 0.5) is np.bool_(dark)
 
 
-def test_how_clients_are_served_is_drawn_where_clients_evaluated() -> None:
-    names = ("honest_accuracy", "worst_honest_accuracy", "worst_honest_loss", "honest_loss_variance")
-    evaluated = study().assign(**dict.fromkeys(names, 0.5), honest_loss=0.5)
+NAMES = ("honest_accuracy", "worst_honest_accuracy", "worst_honest_loss", "honest_loss_variance")
+
+
+def test_how_clients_are_served_is_drawn_where_clients_evaluated(
+    figure_names: Callable[[pd.DataFrame], list[str]],
+) -> None:
+    evaluated = study().assign(**dict.fromkeys(NAMES, 0.5), honest_loss=0.5)
     kinds = ("aggregators", "curves", "fairness", "trade-off")
     assert figure_names(evaluated) == [f"digits-{kind}" for kind in kinds]
-    figure = curves(evaluated, FAIRNESS_ROWS)
-    left = [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()]
-    assert left == list(FAIRNESS_ROWS.values())
-    plt.close(figure)
     without = figure_names(evaluated.assign(honest_loss=np.nan))
     assert without == [f"digits-{kind}" for kind in kinds if kind != "fairness"]
 
 
-def test_majority_and_minority_are_drawn_where_there_is_one() -> None:
+def test_how_clients_are_served_has_a_row_for_each_measure() -> None:
+    served = runs("dba", "mean", None, 0.8, 0.9).assign(**dict.fromkeys(NAMES, 0.5), honest_loss=0.5)
+    figure = curves(served, FAIRNESS_ROWS)
+    assert [axes.get_ylabel() for axes in figure.axes] == list(FAIRNESS_ROWS.values())
+    plt.close(figure)
+
+
+def test_majority_and_minority_are_drawn_where_there_is_one(
+    figure_names: Callable[[pd.DataFrame], list[str]],
+) -> None:
     with_minority = study().assign(majority_accuracy=0.9, minority_accuracy=0.4)
     assert "digits-groups" in figure_names(with_minority)
-    figure = curves(with_minority, GROUP_ROWS)
+    assert "digits-groups" not in figure_names(with_minority.assign(minority_accuracy=np.nan))
+
+
+def test_majority_and_minority_have_a_row_each() -> None:
+    few = runs("dba", "mean", None, 0.8, 0.9).assign(majority_accuracy=0.9, minority_accuracy=0.4)
+    figure = curves(few, GROUP_ROWS)
     levels = {axes.get_ylabel(): np.asarray(axes.lines[0].get_ydata()) for axes in figure.axes}
     assert (levels["accuracy, majority"] == 0.9).all()
     assert (levels["accuracy, minority"] == 0.4).all()
     plt.close(figure)
-    assert "digits-groups" not in figure_names(with_minority.assign(minority_accuracy=np.nan))
 
 
 def test_a_tilted_mean_is_no_part_of_another_weighting_s_line() -> None:
     tilted_mean = runs("none", "mean", 0.01, 0.2, 0.0)
-    figure = curves(pd.concat([study(), tilted_mean], ignore_index=True))
+    rounds = pd.concat([study(), tilted_mean], ignore_index=True)
+    figure = curves(rounds[rounds["attack"] == "none"])
     (line,) = (one for one in figure.axes[0].lines if one.get_label() == "PAwBRoFL mu=0.01")
     assert np.asarray(line.get_ydata())[-1] == pytest.approx(0.95, abs=0.01)
     plt.close(figure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import shlex
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from experiments.__main__ import main
+from experiments.grid import report as study_report
 from experiments.grid.cell_folder import folders_of
 from experiments.grid.study import Study
 from pawbrofl_app.in_process_run import run_in_this_process
@@ -29,16 +31,23 @@ aggregator = ["mean", "filtering"]
 """
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study in a file of somebody's own, whose results are in a folder of their own."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "my study.toml").write_text(OWN)
+    for cell in folders_of(Study.load(str(folder / "my study.toml")), folder / "out"):
+        run_in_this_process(cell.cell.config.replace(results_dir=str(cell.path)))
+    return folder
+
+
 @pytest.fixture
-def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The report of a study in a file of somebody's own, with results in a folder of their own."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "my study.toml").write_text(OWN)
-    study = Study.load("my study.toml")
-    for folder in folders_of(study, tmp_path / "out"):
-        run_in_this_process(folder.cell.config.replace(results_dir=str(folder.path)))
-    assert main(["report", "my study.toml", "--results", str(tmp_path / "out")]) == 0
-    return tmp_path / "out" / "my study" / "report.html"
+def report(finished: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The study's report, without figures, which take most of its time."""
+    monkeypatch.chdir(finished)
+    monkeypatch.setattr(study_report, "_figures", lambda *_: [])
+    assert main(["report", "my study.toml", "--results", str(finished / "out")]) == 0
+    return finished / "out" / "my study" / "report.html"
 
 
 def test_the_command_that_it_prints_makes_it_again(report: Path, capsys: Any) -> None:
@@ -47,6 +56,16 @@ def test_the_command_that_it_prints_makes_it_again(report: Path, capsys: Any) ->
     report.unlink()
     assert main(shlex.split(printed)[3:]) == 0
     assert report.is_file()
+
+
+@pytest.mark.slow
+def test_figures_are_in_the_page_in_light_and_dark(finished: Path) -> None:
+    assert main(["report", str(finished / "my study.toml"), "--results", str(finished / "out")]) == 0
+    page = (finished / "out" / "my study" / "report.html").read_text()
+    drawn = sorted((finished / "out" / "my study" / "figures").iterdir())
+    assert sum(path.stem.endswith("-dark") for path in drawn) == len(drawn) / 2 > 0
+    for path in drawn:
+        assert base64.b64encode(path.read_bytes()).decode() in page
 
 
 def test_each_value_names_its_column_for_narrow_screens(report: Path) -> None:
