@@ -229,7 +229,9 @@ def _is_pair(data: Any) -> bool:
 def _poisoned_arrays(data: Any, poisons: Sequence[_Poison]) -> Any:
     inputs, labels = (one.copy() if isinstance(one, np.ndarray) else one.clone() for one in data)
     for poison in poisons if len(labels) else ():
-        rows = sorted(poison.chosen(len(labels)))
+        chosen = poison.chosen(len(labels))
+        # An attack poisons the first inputs of a batch: here those that are chosen.
+        rows = sorted(range(len(labels)), key=lambda place: place not in chosen)
         inputs[rows], labels[rows] = poison.form.poisoned_batch(
             inputs[rows], labels[rows], poison.attack
         )

@@ -102,6 +102,16 @@ def test_every_batch_of_a_loader_is_poisoned() -> None:
     assert torch.equal(torch.cat([labels for _, labels in loader]), LABELS)
 
 
+@pytest.mark.parametrize("share", [0.25, 0.5, 1.0])
+def test_the_share_of_arrays_that_is_poisoned_is_the_one_asked_for(share: float) -> None:
+    attack = f"centralised-backdoor(poison_fraction={share})"
+    inputs, labels = poisoned((GREY, LABELS), attack, trigger=BAR)
+    stamped = (inputs != GREY).flatten(1).any(dim=1)
+    assert int(stamped.sum()) == share * N
+    assert set(labels[stamped].tolist()) == {2}
+    assert torch.equal(labels[~stamped], LABELS[~stamped])
+
+
 def test_labels_are_flipped_whatever_the_inputs_are() -> None:
     texts = [("a cat", 0), ("a dog", 1), ("a cow", 2)]
     changed = poisoned(texts, "label-flip(num_classes=3)")
