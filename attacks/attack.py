@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,18 @@ class Attack:
     def backdoor(self) -> Backdoor | None:
         """What the attack teaches the global model, by which its success is measured; None for most."""
         return None
+
+    def with_data(self, inputs_of_class: Callable[[int], Tensor]) -> Attack:
+        """Return the attack with what it takes along from the data that the attackers have.
+
+        Most attacks take nothing.
+
+        Parameters
+        ----------
+        inputs_of_class : callable
+            Returns all inputs of a class, in the form in which batches have them; none is possible.
+        """
+        return self
 
     def active(self, server_round: int) -> bool:
         """Return whether a round is one of the attack's."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,3 +61,16 @@ class Backdoor:
 
     trigger: Trigger
     target: int
+
+    def cases(self, inputs: Any, labels: Any) -> Any:
+        """Return as a mask of shape (n,) on which test samples success is measured, once stamped.
+
+        Those of other classes: a model without any backdoor gives the target to its own.
+
+        Parameters
+        ----------
+        inputs : Tensor or ndarray of shape (n, ...)
+            As they are, without the trigger.
+        labels : Tensor or ndarray of shape (n,)
+        """
+        return labels != self.target

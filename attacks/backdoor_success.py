@@ -24,14 +24,15 @@ def backdoor_success(
     batch_size: int = 256,
     **parameters: Any,
 ) -> float:
-    """Return the attack success rate of a model: triggered inputs of other classes that get the target.
+    """Return the attack success rate of a model: the share of triggered inputs that get the target.
 
     ::
 
         rate = backdoor_success(model, images, labels, "dba")  # a PyTorch model in eval mode
         rate = backdoor_success(model.predict, X, y, "dba", image_shape=(8, 8))  # scikit-learn
 
-    Inputs of the target class do not count, as a model without any backdoor gives it to them.
+    Inputs of the target class do not count, as a model without any backdoor gives it to them. Of
+    `edge-case`, which has no trigger, the tail of its source class counts, among the inputs given.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ def backdoor_success(
     Raises
     ------
     ValueError
-        For an attack without a backdoor, or inputs that its trigger does not fit.
+        For an attack without a backdoor, or inputs that it does not fit.
     """
     if isinstance(attack, Backdoor):
         backdoor: Backdoor | None = attack
@@ -67,14 +68,14 @@ def backdoor_success(
         raise ValueError(f"attack must be one with a backdoor, such as 'dba', got {attack!r}")
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    others = np.flatnonzero(_as_array(labels) != backdoor.target)
+    cases = np.flatnonzero(_as_array(backdoor.cases(inputs, _as_array(labels))))
     hits = 0
-    for start in range(0, len(others), batch_size):
-        batch = inputs[others[start : start + batch_size]]
+    for start in range(0, len(cases), batch_size):
+        batch = inputs[cases[start : start + batch_size]]
         predicted = _as_array(_predicted(predict, stamped(batch, backdoor.trigger, image_shape)))
         classes = predicted.argmax(axis=1) if predicted.ndim == 2 else predicted
         hits += int((classes == backdoor.target).sum())
-    return hits / len(others) if len(others) else float("nan")
+    return hits / len(cases) if len(cases) else float("nan")
 
 
 def _predicted(predict: Callable[[Any], Any], inputs: Any) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .attack import Attack
@@ -35,6 +36,11 @@ class CombinedAttack(Attack):
         """That of the first of the attacks that has one."""
         backdoors = (attack.backdoor for attack in self.attacks)
         return next((backdoor for backdoor in backdoors if backdoor is not None), None)
+
+    def with_data(self, inputs_of_class: Callable[[int], Tensor]) -> Attack:
+        """Show every attack the data."""
+        shown = tuple(attack.with_data(inputs_of_class) for attack in self.attacks)
+        return replace(self, attacks=shown)
 
     def active(self, server_round: int) -> bool:
         """Return whether a round is one of any of the attacks'."""

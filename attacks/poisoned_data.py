@@ -11,7 +11,7 @@ loader it is that share of every batch, as in `DistributedBackdoor`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +20,8 @@ import numpy as np
 from .active_attack import active_attack
 from .attack import Attack
 from .combined import CombinedAttack
-from .image_layout import as_images, check_is_images
 from .parsing import attack_of_client
-
-INPUT_KEYS = ("img", "image", "images", "pixel_values", "inputs", "input", "x", "features", "input_ids")
-LABEL_KEYS = ("label", "labels", "target", "targets", "y", "fine_label")
+from .sample_form import SampleForm, is_pair
 
 
 def poisoned(
@@ -77,10 +74,11 @@ def poisoned(
     else:
         found, words = attack_of_client(attack, attacker, parameters), (seed, attacker)
     form = SampleForm(keys, None if image_shape is None else tuple(image_shape))
-    poisons = tuple(_Poison(one, k, words, form) for k, one in enumerate(_on_data(found)))
+    shown = found.with_data(lambda label: form.inputs_of_class(data, label))
+    poisons = tuple(_Poison(one, k, words, form) for k, one in enumerate(_on_data(shown)))
     if not poisons:
         return data
-    if _is_pair(data):
+    if is_pair(data):
         return _poisoned_arrays(data, poisons)
     if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
         return PoisonedDataset(data, poisons)
@@ -89,59 +87,6 @@ def poisoned(
     raise TypeError(
         f"poisoned() takes a data set, a loader or (inputs, labels), got {type(data).__name__}"
     )
-
-
-@dataclass(frozen=True)
-class SampleForm:
-    """Where inputs and labels are in a sample or batch, and the images' shape where it does not show."""
-
-    keys: tuple[Any, Any] | None
-    image_shape: tuple[int, ...] | None
-
-    def places(self, sample: Any) -> tuple[Any, Any]:
-        """Return where in a sample input and label are."""
-        if self.keys is not None:
-            return self.keys
-        if isinstance(sample, Mapping):
-            here = [
-                next((key for key in names if key in sample), None) for names in (INPUT_KEYS, LABEL_KEYS)
-            ]
-            if None in here:
-                raise TypeError(
-                    "poisoned() does not know which entries of a sample are input and label, got "
-                    f"{', '.join(map(str, sample))}: pass keys=(input, label)"
-                )
-            return here[0], here[1]
-        if isinstance(sample, Sequence) and len(sample) >= 2:
-            return 0, 1
-        raise TypeError(
-            "poisoned() takes samples that are mappings or tuples of input and label, got "
-            f"{type(sample).__name__}"
-        )
-
-    def changed(self, sample: Any, attack: Attack, *, is_batch: bool) -> Any:
-        """Return a sample, or a batch of them, as an attack leaves it."""
-        at_input, at_label = self.places(sample)
-        inputs, labels = sample[at_input], sample[at_label]
-        if not is_batch:
-            inputs, labels = _as_batch(inputs), _label_as_batch(labels, inputs)
-        inputs, labels = self.poisoned_batch(inputs, labels, attack)
-        if not is_batch:
-            inputs, labels = inputs[0], labels[0]
-            labels = type(sample[at_label])(labels) if isinstance(sample[at_label], int) else labels
-        values = dict(sample) if isinstance(sample, Mapping) else list(sample)
-        values[at_input], values[at_label] = inputs, labels
-        return tuple(values) if type(sample) is tuple else values
-
-    def poisoned_batch(self, inputs: Any, labels: Any, attack: Attack) -> tuple[Any, Any]:
-        """Return inputs and labels as an attack leaves them, whatever the layout of images."""
-        if attack.backdoor is None:
-            return attack.poison_batch(inputs, labels)
-        images, undo = as_images(inputs, self.image_shape)
-        check_is_images(images, attack.backdoor.trigger)
-        targets, undo_labels = as_images(labels)
-        poisoned_images, relabelled = attack.poison_batch(images, targets)
-        return undo(poisoned_images), undo_labels(relabelled)
 
 
 @dataclass(frozen=True)
@@ -222,10 +167,6 @@ def _on_data(attack: Attack) -> list[Attack]:
     return [attack] if attack.poisons_data else []
 
 
-def _is_pair(data: Any) -> bool:
-    return isinstance(data, tuple | list) and len(data) == 2 and all(hasattr(x, "shape") for x in data)
-
-
 def _poisoned_arrays(data: Any, poisons: Sequence[_Poison]) -> Any:
     inputs, labels = (one.copy() if isinstance(one, np.ndarray) else one.clone() for one in data)
     for poison in poisons if len(labels) else ():
@@ -236,18 +177,3 @@ def _poisoned_arrays(data: Any, poisons: Sequence[_Poison]) -> Any:
             inputs[rows], labels[rows], poison.attack
         )
     return type(data)((inputs, labels))
-
-
-def _as_batch(sample: Any) -> Any:
-    return sample[None] if hasattr(sample, "shape") else [sample]
-
-
-def _label_as_batch(label: Any, inputs: Any) -> Any:
-    """Return a label as a batch of one, as a tensor where inputs are tensors, else as an array."""
-    if hasattr(label, "reshape"):
-        return label.reshape(1)
-    if hasattr(inputs, "new_tensor"):
-        import torch
-
-        return torch.as_tensor([label])
-    return np.asarray([label])

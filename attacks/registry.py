@@ -9,6 +9,7 @@ from .attack import Attack
 from .backdoors.blended import BlendedBackdoor
 from .backdoors.centralised import CentralisedBackdoor
 from .backdoors.distributed import DistributedBackdoor, SingleShotBackdoor
+from .backdoors.edge_case import EdgeCaseBackdoor
 from .backdoors.erased_corner import ErasedCorner
 from .backdoors.neurotoxin import Neurotoxin
 from .backdoors.stealthy import StealthyBackdoor
@@ -63,7 +64,7 @@ class RegisteredAttack:
     @property
     def parameters(self) -> dict[str, Any]:
         """Names and defaults of what may stand in the brackets."""
-        hidden = {"attacker", "trigger"}
+        hidden = {"attacker", "trigger", "edge_cases"}
         shown = [field for field in fields(self.make) if field.name not in hidden]
         return {field.name: field.default for field in shown}
 
@@ -194,5 +195,10 @@ ATTACKS: dict[str, RegisteredAttack] = {
     ),
     "colluding-report": RegisteredAttack(
         ColludingReport, _HERE, "the most weight that can be gained without standing out"
+    ),
+    "edge-case": RegisteredAttack(
+        EdgeCaseBackdoor,
+        "Wang et al.: Attack of the tails (NeurIPS 2020)",
+        "the rarest inputs of a class get the target class, as they are; accuracy hardly shows it",
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 from attacks import NO_ATTACK, Attack, Backdoor
@@ -15,6 +16,7 @@ from .settings.run_config import InvalidSetting, RunConfig
 from .settings.threat_settings import ThreatSettings
 from .tasks.datasets import load_task
 from .tasks.own_data import load_own_task
+from .tasks.partitions import PartitionedData, samples_beside
 from .tasks.task import Task
 
 LIKELY = 0.01
@@ -73,8 +75,21 @@ def attack_of(config: RunConfig, site: Site) -> Attack | None:
         return None
     if config.threat.attack == NO_ATTACK:
         raise InvalidSetting("attack must name one where a node config says malicious, got 'none'")
-    place = _attackers(config, site.partition_id).index(site.partition_id)
-    return config.threat.attack_of(place, task_at(config, site))
+    attackers = _attackers(config, site.partition_id)
+    place = attackers.index(site.partition_id)
+    if site.data_dir:
+        task = task_at(config, site)
+        return config.threat.attack_of(place, task).with_data(task.train.inputs_of_class)
+    return _attack_on(config.partitioned_data, config.threat, place, tuple(attackers))
+
+
+@functools.lru_cache(maxsize=32)
+def _attack_on(
+    data: PartitionedData, threat: ThreatSettings, place: int, attackers: tuple[int, ...]
+) -> Attack:
+    """Return an attacker's attack; what it takes along is looked for once, and not for each message."""
+    attack = threat.attack_of(place, load_task(data.dataset, data.data_dir))
+    return attack.with_data(lambda label: samples_beside(data, attackers).inputs_of_class(label))
 
 
 def _attackers(config: RunConfig, partition_id: int) -> list[int]:

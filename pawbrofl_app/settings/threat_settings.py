@@ -112,10 +112,11 @@ class ThreatSettings:
 
         few = np.arange(min(4, len(task.train)))
         inputs, labels = task.train.select(few).as_inputs(torch.device("cpu"))
-        attack = self.attack_of(0, task)
         try:
+            attack = self.attack_of(0, task)
             if attack.backdoor is not None:
                 attack.backdoor.trigger.stamp(inputs)
+                attack.backdoor.cases(task.test.inputs, task.test.labels)
             poisoned, relabelled = attack.poison_batch(inputs, labels)
         except Exception as problem:
             raise InvalidSetting(f"attack {self.attack!r} does not fit the data: {problem}") from problem

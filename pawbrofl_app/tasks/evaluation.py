@@ -37,7 +37,7 @@ class Evaluation:
     loss : float
         Mean cross-entropy.
     attack_success_rate : float
-        Share of the test samples of other classes that the stamped trigger turns into the target.
+        Share of the samples which it is measured on, the trigger stamped on them, that get the target.
     balanced_accuracy : float
         The mean of the classes' accuracies, where they are uneven; else NaN.
     subgroups : tuple of Subgroup
@@ -68,8 +68,8 @@ def evaluate(
     inputs : Tensor of shape (n, ...), float
     labels : Tensor of shape (n,), int64
     backdoor : Backdoor, optional
-        The attack's, or one to compare with; without one, attack success is NaN. Samples of its target
-        class are not counted, as a model without any backdoor gives it to them.
+        The attack's, or one to compare with; without one, attack success is NaN. It says on which
+        samples it is measured.
     groups : mapping of str to ndarray of shape (n,), bool
         For which samples accuracy is measured apart.
     """
@@ -86,8 +86,8 @@ def evaluate(
 
 
 def _success(model: nn.Module, inputs: Tensor, labels: Tensor, backdoor: Backdoor) -> float:
-    others = inputs[labels != backdoor.target]
-    hits = class_scores(model, backdoor.trigger.stamp(others)).argmax(dim=1) == backdoor.target
+    cases = inputs[backdoor.cases(inputs, labels)]
+    hits = class_scores(model, backdoor.trigger.stamp(cases)).argmax(dim=1) == backdoor.target
     return float(hits.double().mean())
 
 

@@ -7,7 +7,7 @@ flwr-datasets, which takes seconds to import in every actor, alone.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,6 +61,23 @@ def client_samples(data: PartitionedData, client: int) -> Samples:
     train = load_task(data.dataset, data.data_dir).train
     samples = train.select(client_indices(data)[client])
     return MINORITIES[data.minority].seen(samples) if client in data.members else samples
+
+
+def samples_beside(data: PartitionedData, clients: Collection[int]) -> Samples:
+    """Return these clients' training samples, as the data set has them, and those that nobody uses.
+
+    Raises
+    ------
+    ImpossiblePartition, DataUnavailable
+        As `client_indices`.
+    """
+    train = load_task(data.dataset, data.data_dir).train
+    labels = train.labels.numpy()
+    free = np.ones(len(labels), bool)
+    free[_drawn(len(labels), data.training_samples or len(labels), data.seed)] = False
+    for client in clients:
+        free[client_indices(data)[client]] = True
+    return train.select(np.flatnonzero(free))
 
 
 @functools.lru_cache(maxsize=1)

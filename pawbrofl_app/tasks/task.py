@@ -94,6 +94,12 @@ class Samples:
             {name: members[indices] for name, members in self.groups.items()},
         )
 
+    def inputs_of_class(self, label: int) -> Tensor:
+        """Return the inputs of one class, as `as_inputs` has them, on the CPU."""
+        import torch
+
+        return self.select(np.flatnonzero(self.labels == label)).as_inputs(torch.device("cpu"))[0]
+
     def as_inputs(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return inputs as float32, of images from 0 to 1, and labels, on a device."""
         import torch

@@ -42,8 +42,8 @@ def test_the_update_sent_is_finite_and_in_the_form_of_the_honest_one(
 
 
 def test_batches_keep_their_form_and_the_samples_stay(name: str) -> None:
-    images = torch.rand(6, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    labels = torch.arange(6)
+    images = torch.rand(10, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(10)
     originals = images.clone(), labels.clone()
     poisoned, relabelled = make_attack(name, {"attacker": 1}).poison_batch(images, labels)
     assert poisoned.shape == images.shape
@@ -59,7 +59,7 @@ def test_it_changes_what_the_registry_says_and_nothing_else(
     name: str, make_knowledge: MakeKnowledge
 ) -> None:
     attack, knowledge = make_attack(name, {"attacker": 1}), make_knowledge(attacker=1)
-    images, labels = torch.rand(6, 1, 28, 28), torch.arange(6)
+    images, labels = torch.rand(10, 1, 28, 28), torch.arange(10)
     honest = knowledge.own_honest_training()
     poisoned, relabelled = attack.poison_batch(images, labels)
     changed = set()

@@ -37,7 +37,7 @@ RECEIVED = [
     np.array([7], dtype=np.int64),
     np.arange(5, dtype=np.float64),
 ]
-IMAGES, LABELS = np.random.default_rng(0).random((40, 28, 28), dtype=np.float32), np.arange(40) % 7
+IMAGES, LABELS = np.random.default_rng(0).random((40, 28, 28), dtype=np.float32), np.arange(40) % 9
 API = ("fit", "message")
 
 

@@ -166,6 +166,7 @@ CELLS = {
     "bounded-shares": "e6d102e6",
     "corrections": "9f635a4a",
     "default-attack": "03ba50de",
+    "edge-case": "13971087",
     "false-branches": "1e7d68f5",
     "false-reports": "728990e5",
     "heterogeneity": "68eb0532",

@@ -81,8 +81,13 @@ def test_every_attack_fits_a_task_or_is_refused_before_the_run(
     defaults: dict[str, Any], attack: str, dataset: str
 ) -> None:
     config = RunConfig.parse(defaults | {"dataset": dataset, "attack": attack, "num-clients": 5})
-    if (attack, dataset) == ("erased-corner", "rows"):
-        with pytest.raises(InvalidSetting, match=r"'erased-corner' does not fit .* needs images"):
+    refused = {
+        ("erased-corner", "rows"): r"'erased-corner' does not fit .* needs images",
+        ("edge-case", "rows"): "source must be one of the test samples' classes 0, 1, 2, got 7",
+        ("edge-case", "pictures"): "source must be one of the test samples' classes 0, 1, 2, got 7",
+    }
+    if (attack, dataset) in refused:
+        with pytest.raises(InvalidSetting, match=refused[attack, dataset]):
             check_machine(config)
     else:
         check_machine(config)
