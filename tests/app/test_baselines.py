@@ -35,6 +35,7 @@ def test_the_trimmed_mean_trims_as_many_as_may_be_malicious(epsilon: float, m: i
     np.testing.assert_allclose(model[0], values[f : m - f].mean(), rtol=1e-12)
 
 
+@pytest.mark.mostly_slow(5)
 @pytest.mark.parametrize("kind", HOSTILE)
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_hostile_model_is_left_out_with_its_reason(name: str, kind: str) -> None:
@@ -49,6 +50,7 @@ def test_a_hostile_model_is_left_out_with_its_reason(name: str, kind: str) -> No
     assert math.isnan(rounds[0].clients[0].weight)
 
 
+@pytest.mark.mostly_slow(5)
 @pytest.mark.parametrize("kind", HOSTILE)
 @pytest.mark.parametrize("name", BASELINES)
 def test_where_no_reply_is_a_model_the_old_one_is_kept(name: str, kind: str) -> None:

@@ -65,6 +65,7 @@ def test_bad_settings_are_named_in_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.mostly_slow(3)
 @pytest.mark.parametrize(
     "arguments",
     [["run", "-c", "mu=0"], ["run", "-c", "results-dir='.'"], ["resume", "."]],
@@ -225,6 +226,7 @@ def test_all_settings_are_listed_with_default_range_and_help(capsys: pytest.Capt
     assert "did you mean 'epsilon'?" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_reader_who_has_had_enough_of_a_list_makes_no_traceback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

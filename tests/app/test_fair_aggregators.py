@@ -19,6 +19,7 @@ class PowerCut(Exception):
     """The process ends."""
 
 
+@pytest.mark.slow
 def test_interrupted_and_resumed_afl_ends_as_if_it_never_was(
     defaults: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

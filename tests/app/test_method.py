@@ -132,6 +132,7 @@ def test_a_fair_aggregator_takes_the_clients_learning_rate_and_no_tilt(
     assert (method.weighting, method.performance, method.fair) == (None, None, expected)
 
 
+@pytest.mark.mostly_slow(8)
 @pytest.mark.parametrize(
     "settings",
     [
@@ -162,6 +163,7 @@ def test_they_run(settings: dict[str, Any], defaults: dict[str, Any], tmp_path: 
     assert clients["loss_gap"].notna().all()
 
 
+@pytest.mark.slow
 def test_a_false_loss_takes_q_ffl_over_and_leaves_the_default_as_it_is(
     defaults: dict[str, Any], tmp_path: Any
 ) -> None:

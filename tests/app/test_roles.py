@@ -36,6 +36,7 @@ def small(defaults: dict[str, Any]) -> dict[str, Any]:
     return defaults | {"network": "perceptron", "local-epochs": 1, "num-clients": 40, "mu": 0.025}
 
 
+@pytest.mark.mostly_slow(6)
 @pytest.mark.parametrize("attack", list(ATTACKS))
 def test_honest_clients_send_bit_for_bit_what_they_send_without_an_attack(
     attack: str, small: dict[str, Any]

@@ -21,6 +21,7 @@ def rows(inputs: Any) -> set[bytes]:
     return {image.tobytes() for image in inputs.numpy()}
 
 
+@pytest.mark.mostly_slow(5)
 @pytest.mark.parametrize("partition", ["iid", "variable"])
 @pytest.mark.parametrize("minority", ["none", "classes", "rotated"])
 def test_the_servers_samples_are_no_clients(

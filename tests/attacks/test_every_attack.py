@@ -27,6 +27,7 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.mark.mostly_slow(6)
 def test_the_update_sent_is_finite_and_in_the_form_of_the_honest_one(
     name: str, make_knowledge: MakeKnowledge
 ) -> None:
@@ -55,6 +56,7 @@ def test_batches_keep_their_form_and_the_samples_stay(name: str) -> None:
     assert torch.equal(labels, originals[1])
 
 
+@pytest.mark.mostly_slow(6)
 def test_it_changes_what_the_registry_says_and_nothing_else(
     name: str, make_knowledge: MakeKnowledge
 ) -> None:
@@ -77,6 +79,7 @@ def test_it_changes_what_the_registry_says_and_nothing_else(
     assert attack.poisons_data == ("data" in changed)
 
 
+@pytest.mark.mostly_slow(6)
 def test_an_attack_repeats_itself(name: str, make_knowledge: MakeKnowledge) -> None:
     runs: list[list[Any]] = []
     for _ in range(2):

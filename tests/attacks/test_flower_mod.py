@@ -169,6 +169,7 @@ def test_both_apis_send_the_same(tmp_path: Path) -> None:
             np.testing.assert_equal(metrics, fit_metrics)
 
 
+@pytest.mark.mostly_slow(4)
 @pytest.mark.parametrize("name", list(ATTACKS))
 def test_every_attack_changes_what_the_registry_says(name: str, api: str) -> None:
     mod = malicious(name, fraction=0.4, seed=2)

@@ -45,6 +45,7 @@ def harm(knowledge: Knowledge, update: Any, aggregator: str) -> float:
     return float(np.linalg.norm(robust_mean(rows, aggregator, 0.2).mean - known.mean(axis=0)))
 
 
+@pytest.mark.mostly_slow(5)
 @pytest.mark.parametrize("name", TAILORED)
 @pytest.mark.parametrize("aggregator", ["mean", "multi-krum", "coalition-filtering", "flame"])
 def test_none_of_many_factors_harms_a_known_weighting_much_more(

@@ -64,6 +64,7 @@ def fit(client: HonestClient, server_round: int = 1) -> tuple[NDArrays, dict[str
     return arrays, dict(metrics)
 
 
+@pytest.mark.mostly_slow(6)
 @pytest.mark.parametrize("attack", list(ATTACKS))
 def test_what_is_sent_does_not_depend_on_who_ran_before(attack: str) -> None:
     alone = fit(malicious(4, attack, MALICIOUS))

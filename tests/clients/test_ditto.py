@@ -96,6 +96,7 @@ def check_equal(found: NDArrays, expected: NDArrays) -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.mostly_slow(3)
 @pytest.mark.parametrize("replays", [False, True], ids=["step by step", "replayed"])
 @pytest.mark.parametrize("strength", [0.0, 0.3, 2.0, 10.0])
 def test_a_personal_model_takes_the_steps_of_algorithm_1(
@@ -113,7 +114,7 @@ def test_it_is_not_trained_on_what_is_held_out(samples: tuple[Tensor, Tensor]) -
     check_close(found, algorithm_1(samples, 0.5, model_from(1), fitted=10))
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.floats(0, 10), st.integers(0, 100))
 def test_the_sent_update_is_the_same_bit_for_bit(strength: float, seed: int) -> None:
     random = torch.Generator().manual_seed(seed)

@@ -222,6 +222,7 @@ def capture(monkeypatch: pytest.MonkeyPatch) -> CaptureOnTheCpu:
     monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: capture)
     monkeypatch.setattr(torch.cuda, "graph", capture.capture)
     monkeypatch.setattr(training_steps._ReplayedStep, "_run_beside", lambda step: step._step())
+    monkeypatch.setattr(gc, "collect", lambda: 0)  # of what all tests before hold, it takes a second
     return capture
 
 

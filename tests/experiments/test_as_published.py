@@ -61,6 +61,7 @@ def test_even_weights_count_as_ones_and_filtered_ones_as_they_are() -> None:
     np.testing.assert_allclose(tilt(unnormalised=True)(filtered, GAPS), exact(filtered, GAPS))
 
 
+@pytest.mark.mostly_slow(5)
 @pytest.mark.parametrize("path", golden_paths())
 def test_the_unnormalised_tilt_is_that_of_the_authors_code(path: Path) -> None:
     case = GoldenCase.load(path)
@@ -131,6 +132,7 @@ def test_a_study_varies_departures_as_it_does_settings(tmp_path: Path) -> None:
         Study.load(str(file))
 
 
+@pytest.mark.slow
 def test_a_run_follows_the_departures_to_its_records(defaults: dict[str, Any], tmp_path: Path) -> None:
     small = {"network": "perceptron", "num-clients": 5, "num-rounds": 1, "local-epochs": 1}
     given = {"attack": "erased-corner", "aggregator": "no-regret", "figures": False}

@@ -15,6 +15,7 @@ def test_every_strategy_makes_a_model_of_the_replies(way: str) -> None:
     assert arrays is not None
 
 
+@pytest.mark.slow
 def test_an_attack_ruins_the_mean_and_not_the_robust_one() -> None:
     reached = {name: accuracy(Iris(), make(), seed=1) for name, make in STRATEGIES.items()}
     assert reached["FedAvg"] < 0.5 < 0.9 < reached["PAwBRoFL()"]

@@ -205,6 +205,7 @@ def test_a_mean_that_is_tilted_has_a_column_beside_others() -> None:
     plt.close(figure)
 
 
+@pytest.mark.slow
 def test_aggregators_are_drawn_over_each_other_in_a_column_for_each_attack() -> None:
     figure = aggregators(study())
     assert figure is not None
@@ -216,6 +217,7 @@ def test_aggregators_are_drawn_over_each_other_in_a_column_for_each_attack() -> 
     plt.close(figure)
 
 
+@pytest.mark.slow
 def test_of_too_many_lines_those_without_tilt_are_drawn_and_of_too_few_none() -> None:
     many = [runs("dba", name, mu, 0.9, 0.1) for name in "abcdef" for mu in (None, 0.1)]
     figure = aggregators(pd.concat(many))

@@ -45,6 +45,7 @@ def test_without_attack_the_mean_has_no_error_and_one_honest_client_sqrt_m() -> 
     assert errors["first"] == pytest.approx(np.sqrt(50), rel=0.1)
 
 
+@pytest.mark.slow
 def test_ours_have_less_error_than_flowers_on_a_small_grid() -> None:
     estimators = {**ours(), **{n: e for n, e in others().items() if not n.startswith("byzfl")}}
     table = summary(
@@ -79,6 +80,7 @@ def test_errors_are_as_low_as_documented_on_other_draws() -> None:
     assert without["coalition-filtering"] < 0.3, "it is the plain mean nearly always"
 
 
+@pytest.mark.slow
 def test_the_figure_shows_every_weighting() -> None:
     errors = compare(
         {name: ours().get(name, lambda x, _: x.mean(axis=0)) for name in WEIGHTINGS},

@@ -80,6 +80,7 @@ def test_mixing_is_compared_without_tilt_where_there_is_mixing() -> None:
     assert pairs["worst_honest_loss"].tolist() == pytest.approx([0.5] * (2 * 2 * len(SEEDS)))
 
 
+@pytest.mark.mostly_slow(3)
 @pytest.mark.parametrize(
     ("tilted_loss", "expected", "answered", "counts"),
     [

@@ -44,6 +44,7 @@ def documented() -> Iterator[list[str]]:
             yield [cell.strip() for cell in line.strip("|").split("|")]
 
 
+@pytest.mark.mostly_slow(4)
 @pytest.mark.parametrize("kind", KINDS, ids=ids)
 def test_a_round_ends_well_whatever_two_of_ten_send(kind: Kind) -> None:
     outcome = hostile_replies.with_pawbrofl(kind)

@@ -74,6 +74,7 @@ def test_the_memory_of_a_process_that_is_gone_is_none() -> None:
     assert memory_of(2**30, "server") == {"server": 0.0, "largest actor": 0.0}
 
 
+@pytest.mark.slow
 def test_the_quickstart_client_trains_the_same_network(data_dir: str) -> None:
     from experiments.benchmarks.quickstart_client import loader_of, papers_network, train
 

@@ -85,11 +85,6 @@ def test_a_cell_is_finished_as_it_would_run_now(tmp_path: Path) -> None:
         assert folder.finished == finished
 
 
-@pytest.mark.parametrize("name", names())
-def test_our_studies_are_valid(name: str) -> None:
-    assert Study.load(name, seeds=1).cells
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -186,7 +181,10 @@ def names_digest(name: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name == "robust-and-fair")) for name in names()],
+)
 def test_finished_cells_stay_finished(name: str) -> None:
     """A cell's name holds a digest of what is off its default: another name is a run to be done anew."""
     assert names_digest(name) == CELLS[name]

@@ -102,6 +102,7 @@ def test_a_panel_for_each_method_attack_and_weighting_with_malicious_clients_mar
     plt.close(figure)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True])
 def test_maps_are_of_the_first_seed_in_light_and_dark(
     tmp_path: Path, defaults: dict[str, Any], dark: bool

@@ -154,6 +154,7 @@ def test_the_app_s_records_say_who_is_malicious_and_whether_it_is_finished(tmp_p
     assert "Finished" in write_page(tmp_path).read_text()
 
 
+@pytest.mark.slow
 def test_a_page_of_many_clients_and_rounds_stays_small() -> None:
     clients = tuple(record(number, str(k)) for number in range(1, 201) for k in range(500))
     assert len(page_of(RunRecords(clients, {}), "many")) < 200_000

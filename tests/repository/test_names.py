@@ -34,6 +34,7 @@ WORDS = {
 """The field says: honest, retry, merged duplicates, malicious, time-out, inliers, duplicate groups."""
 PHRASES = {"most_malicious", "own_number", "without_far"}
 """The field says: max_malicious, partition id, outliers."""
+ANY = re.compile("|".join(sorted(WORDS | PHRASES)))
 
 
 def names_in(source: Path) -> Iterator[str]:
@@ -61,7 +62,8 @@ def test_names_are_the_fields() -> None:
     wrong = {
         str(path.relative_to(PROJECT)): sorted(names)
         for path in SOURCES
-        if (names := set(filter(is_coined, {path.stem, *names_in(path)})))
+        if ANY.search(f"{path.stem} {path.read_text()}".lower())  # to read a syntax tree takes longer
+        and (names := set(filter(is_coined, {path.stem, *names_in(path)})))
     }
     assert wrong == {}
 

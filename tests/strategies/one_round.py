@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
+import pytest
 from flwr.app import (
     Array,
     ArrayRecord,
@@ -208,3 +209,5 @@ class AggregateTrain:
 
 
 BOTH_APIS: tuple[Any, ...] = (AggregateFit, AggregateTrain)
+EACH_API = (AggregateFit, pytest.param(AggregateTrain, marks=pytest.mark.slow))
+"""To play many rounds through: quick tests say that both give the same bits."""

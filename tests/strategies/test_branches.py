@@ -285,6 +285,7 @@ def training(optima: FloatArray, rounds: int, poison: float = 0.0) -> tuple[Floa
     return np.stack([theta[number] for number in home]), home
 
 
+@pytest.mark.slow
 def test_a_minority_reaches_its_own_optimum_and_the_main_model_that_of_the_others() -> None:
     optima = np.zeros((20, 60))
     optima[:, 0] = 1.0

@@ -15,7 +15,7 @@ import pytest
 from strategies import Momentum
 from strategies.branches import Branching
 
-from .one_round import BOTH_APIS, AggregateFit, AggregateTrain, Reply
+from .one_round import BOTH_APIS, EACH_API, AggregateFit, AggregateTrain, Reply
 from .quadratic_clients import (
     ATTACKERS,
     CLIENTS,
@@ -31,7 +31,7 @@ from .test_pawbrofl_strategy import assert_same_bits, log
 __all__ = ["log"]
 
 
-@pytest.fixture(params=BOTH_APIS)
+@pytest.fixture(params=EACH_API)
 def api(request: pytest.FixtureRequest) -> Any:
     return request.param
 
@@ -49,7 +49,7 @@ class Served:
         return self.after[last - 1].resumed(self.api, {"branches": 2}).run(last)
 
 
-@pytest.fixture(scope="module", params=BOTH_APIS)
+@pytest.fixture(scope="module", params=EACH_API)
 def minority(request: pytest.FixtureRequest) -> Served:
     api: Any = request.param
     played = Federation(api(branches=2), optima(MINORITY))
@@ -105,8 +105,7 @@ def test_without_branches_nothing_differs(api: Any) -> None:
 
 def test_both_apis_give_the_same_bits() -> None:
     first, second = (
-        Federation(each(branches=2), optima(MINORITY, ATTACKERS)).run(*range(1, 10))
-        for each in BOTH_APIS
+        Federation(each(branches=2), optima(MINORITY, ATTACKERS)).run(*range(1, 7)) for each in BOTH_APIS
     )
     assert_same_bits(first.model, second.model)
     for number, model in first.way.branch_models().items():
@@ -114,9 +113,10 @@ def test_both_apis_give_the_same_bits() -> None:
 
 
 def test_where_clients_are_alike_no_branch_opens() -> None:
-    assert Federation(AggregateTrain(branches=2), optima()).run(*range(1, 15)).home() == {}
+    assert Federation(AggregateTrain(branches=2), optima()).run(*range(1, 9)).home() == {}
 
 
+@pytest.mark.slow
 def test_no_more_branches_than_allowed() -> None:
     groups = [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
     played = Federation(AggregateFit(branches=2), optima(*groups)).run(*range(1, 13))
@@ -124,6 +124,7 @@ def test_no_more_branches_than_allowed() -> None:
     assert len(played.way.branch_models()) <= 2
 
 
+@pytest.mark.slow
 def test_whoever_finds_no_branch_is_still_named_once_another_has_one(log: list[str]) -> None:
     groups = [[0, 1, 2], [3, 4, 5]]
     played = Federation(AggregateTrain(branches=1), optima(*groups)).run(*range(1, 10))
@@ -132,6 +133,7 @@ def test_whoever_finds_no_branch_is_still_named_once_another_has_one(log: list[s
     assert "left out again and again: 3, 4, 5 since round 1; median gap" in warning
 
 
+@pytest.mark.slow
 def test_a_branch_whose_members_left_goes_to_who_is_left_out_next(log: list[str]) -> None:
     others = [client for client in CLIENTS if client not in MINORITY]
     branching = Branching(1, visit_every=0, deserted_after=3)
@@ -147,6 +149,7 @@ def test_a_branch_whose_members_left_goes_to_who_is_left_out_next(log: list[str]
     assert_same_bits(played.received[MINORITY[0]], played.received[19])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("api", "optimizer"), [(AggregateFit, None), (AggregateTrain, Momentum(0.5))])
 def test_whatever_members_and_visitors_send_and_report_no_other_model_differs(
     api: Any, optimizer: Any
@@ -170,6 +173,7 @@ def test_whatever_members_and_visitors_send_and_report_no_other_model_differs(
     assert np.abs(flat(attacked) - flat(theirs)).max() > 1
 
 
+@pytest.mark.slow
 def test_attackers_split_off_leave_the_main_model_as_if_they_had_stayed_without_weight() -> None:
     wanted = optima(ATTACKERS)
     split = Federation(AggregateTrain(branches=Branching(2, visit_every=0), performance=None), wanted)
@@ -181,6 +185,7 @@ def test_attackers_split_off_leave_the_main_model_as_if_they_had_stayed_without_
     np.testing.assert_allclose(flat(split.model), flat(kept.model), rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_who_claims_anothers_partition_id_neither_enters_nor_moves_a_branch(minority: Served) -> None:
     liar = 19
 
@@ -188,8 +193,8 @@ def test_who_claims_anothers_partition_id_neither_enters_nor_moves_a_branch(mino
         if client == liar:
             reply.metrics |= {"partition_id": MINORITY[0], "loss_before": math.nan}
 
-    truthful = minority.resumed(8)
-    lying = Federation(minority.api(branches=2), optima(MINORITY)).run(*range(1, 9), tamper=claim)
+    truthful = minority.resumed(6)
+    lying = Federation(minority.api(branches=2), optima(MINORITY)).run(*range(1, 7), tamper=claim)
     assert lying.home() == truthful.home() == dict.fromkeys(MINORITY, 1)
     assert np.linalg.norm(flat(lying.model) - flat(truthful.model)) < 1e-9
     assert_same_bits(lying.way.branch_models()[1], truthful.way.branch_models()[1])
@@ -218,7 +223,7 @@ def hostile(server_round: int, client: int, reply: Reply) -> None:
 
 def test_hostile_replies_end_with_finite_models() -> None:
     played = Federation(AggregateFit(branches=2), optima(MINORITY, ATTACKERS))
-    played.run(*range(1, 22), tamper=hostile)
+    played.run(*range(1, 10), tamper=hostile)
     for model in (played.model, *played.way.branch_models().values()):
         assert all(np.isfinite(array).all() for array in model)
     assert set(played.home().values()) <= {1, 2, 3, 4}
@@ -267,6 +272,7 @@ def test_the_log_says_who_was_given_a_branch_and_who_came_back(log: list[str]) -
     assert played.rounds[-1].branches.closed == (1,)
 
 
+@pytest.mark.mostly_slow(2)
 @pytest.mark.parametrize(
     ("api", "key"), [(AggregateFit, "loss_before"), (AggregateTrain, "loss-before")]
 )

@@ -11,16 +11,17 @@ import pytest
 
 from strategies import Momentum
 
-from .one_round import BOTH_APIS, Reply
+from .one_round import EACH_API, Reply
 from .quadratic_clients import ATTACKERS, CLIENTS, MINORITY, NODES, Checkpoint, Federation, optima
 from .test_pawbrofl_strategy import assert_same_bits
 
 OPTIONS: dict[str, Any] = {"branches": 2, "server_optimizer": Momentum(0.5)}
 NEW_NODES = {client: 9000 - 7 * client for client in CLIENTS}
+OTHERS = [(1, NEW_NODES), (2, NODES), (5, NODES), (6, NEW_NODES)]
 HOMES = {**dict.fromkeys(MINORITY, 1), **dict.fromkeys(ATTACKERS, 2)}
 
 
-@pytest.fixture(params=BOTH_APIS)
+@pytest.fixture(params=EACH_API)
 def api(request: pytest.FixtureRequest) -> Any:
     return request.param
 
@@ -37,7 +38,7 @@ class Whole:
         return self.after[last].resumed(self.api, OPTIONS, node_of)
 
 
-@pytest.fixture(scope="module", params=BOTH_APIS)
+@pytest.fixture(scope="module", params=EACH_API)
 def whole(request: pytest.FixtureRequest) -> Whole:
     api: Any = request.param
     played = Federation(api(**OPTIONS), optima(MINORITY, ATTACKERS))
@@ -47,7 +48,11 @@ def whole(request: pytest.FixtureRequest) -> Whole:
 
 
 @pytest.mark.parametrize(
-    ("last", "node_of"), [(1, NEW_NODES), (2, NODES), (3, NEW_NODES), (5, NODES), (6, NEW_NODES)]
+    ("last", "node_of"),
+    [
+        (3, NEW_NODES),
+        *(pytest.param(*others, marks=pytest.mark.slow) for others in OTHERS),
+    ],
 )
 def test_a_resumed_run_gives_the_same_bits(whole: Whole, last: int, node_of: Mapping[int, int]) -> None:
     again = whole.resumed(last, node_of)

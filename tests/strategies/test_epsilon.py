@@ -47,6 +47,7 @@ def test_those_missing_from_a_round_may_be_honest() -> None:
     assert [max_malicious(0.2, m) for m in (1, 2, 3)] == [0, 0, 1]
 
 
+@pytest.mark.mostly_slow(4)
 @pytest.mark.parametrize("malicious", [3, 7, 14])
 @pytest.mark.parametrize("kind", [Filtering, NoRegret, MultiKrum])
 def test_auto_weighs_as_the_fraction_that_it_finds(kind: type, malicious: int) -> None:

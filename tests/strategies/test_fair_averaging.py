@@ -170,6 +170,7 @@ def test_what_uses_no_loss_misses_none(log: list[str]) -> None:
     assert log == []
 
 
+@pytest.mark.mostly_slow(5)
 @pytest.mark.parametrize("name", FAIR_WEIGHTINGS)
 @pytest.mark.parametrize(
     "loss", [1e308, -1e308, 0.0, -5.0, 5e-324, math.nan, -math.inf, [1.0], b"x"], ids=str

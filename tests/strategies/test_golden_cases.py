@@ -103,6 +103,7 @@ def golden_paths() -> list[Any]:
     return [pytest.param(path, id=path.stem) for path in chosen]
 
 
+@pytest.mark.mostly_slow(5)
 @pytest.mark.parametrize("path", golden_paths())
 def test_every_block_agrees_with_the_authors_output(path: Path) -> None:
     case = GoldenCase.load(path)
@@ -113,6 +114,7 @@ def test_every_block_agrees_with_the_authors_output(path: Path) -> None:
         np.testing.assert_allclose(result.mean, expected, rtol=1e-6, atol=case.tolerance)
 
 
+@pytest.mark.mostly_slow(5)
 @pytest.mark.parametrize("path", golden_paths())
 def test_block_size_gives_what_the_blocks_give_one_by_one(path: Path) -> None:
     case = GoldenCase.load(path)
@@ -131,6 +133,7 @@ def test_block_size_gives_what_the_blocks_give_one_by_one(path: Path) -> None:
         )
 
 
+@pytest.mark.mostly_slow(5)
 @pytest.mark.parametrize("path", golden_paths())
 def test_robust_weights_are_those_in_force_when_the_authors_code_returned(path: Path) -> None:
     case = GoldenCase.load(path)

@@ -21,6 +21,7 @@ def weights(rows: FloatArray, weighting: Weighting) -> FloatArray:
     return aggregate(rows, weighting).robust_weights
 
 
+@pytest.mark.mostly_slow(4)
 @ROBUST
 @pytest.mark.parametrize("length", [1e-30, 1e-20, 1.0, 1e18])
 def test_in_single_precision_no_length_is_too_small_or_too_large(

@@ -26,7 +26,7 @@ def highest_share(robust_share: float, max_tilt: float) -> float:
     return max_tilt * robust_share / (1 + (max_tilt - 1) * robust_share)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(data=st.data(), m=st.integers(2, 12), mu=MU, max_tilt=st.floats(1, 100))
 def test_whatever_is_reported_malicious_clients_gain_no_more_than_the_bound(
     data: st.DataObject, m: int, mu: float | EffectiveClients | None, max_tilt: float

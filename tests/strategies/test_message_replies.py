@@ -46,6 +46,7 @@ def test_a_clients_text_is_told_whole_where_it_is_short() -> None:
     assert one_line("x" * (LONGEST_TEXT + 1)) == "x" * LONGEST_TEXT + "..."
 
 
+@pytest.mark.slow
 def test_tens_of_thousands_of_metric_records_take_no_time() -> None:
     content = AggregateTrain().content(honest_replies()[3])
     for number in range(40_000):
@@ -107,6 +108,7 @@ def test_an_unknown_serialization_is_left_out() -> None:
     assert "serialized" in next(c.left_out for c in way.rounds[0].clients if c.left_out)
 
 
+@pytest.mark.mostly_slow(4)
 @pytest.mark.parametrize(
     "metrics",
     [

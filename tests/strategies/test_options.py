@@ -105,6 +105,7 @@ def test_the_typed_options_are_flowers_and_ours() -> None:
     assert (fit - message, message - fit) == (FIT_ONLY, MESSAGE_ONLY)
 
 
+@pytest.mark.mostly_slow(3)
 @pytest.mark.parametrize("api", BOTH_APIS)
 @pytest.mark.parametrize("copied", [lambda s: pickle.loads(pickle.dumps(s)), copy.deepcopy])
 def test_a_strategy_can_be_copied_between_rounds(api: Any, copied: Any) -> None:

@@ -23,7 +23,7 @@ from strategies import (
 from strategies.epsilon import max_malicious
 from strategies.participation import Participation, most_in_a_draw
 
-from .one_round import BOTH_APIS, AggregateTrain, Model, Reply
+from .one_round import BOTH_APIS, EACH_API, AggregateTrain, Model, Reply
 
 START = [np.zeros(300, dtype=np.float32)]
 ATTACKERS = {1, 2}
@@ -85,7 +85,7 @@ def test_weightings_are_told_f_of_the_draw(weighting: Weighting, expected: Weigh
     assert Participation(20, 10, 10).weighting(weighting) == expected
 
 
-@pytest.mark.parametrize("api", BOTH_APIS)
+@pytest.mark.parametrize("api", EACH_API)
 def test_attackers_get_no_weight_whatever_the_draw(api: Any) -> None:
     """With f = epsilon m of those drawn, a round of 5 with both attackers left them a weight of 0.4."""
     random.seed(1)

@@ -76,6 +76,7 @@ def test_words_put_together_who_is_left_out_since_the_same_round() -> None:
     ]
 
 
+@pytest.mark.mostly_slow(4)
 @pytest.mark.parametrize("api", BOTH_APIS)
 @pytest.mark.parametrize(
     ("attacks", "told"),

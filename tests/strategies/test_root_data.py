@@ -100,7 +100,7 @@ def test_less_than_the_margin_is_not_enough() -> None:
 
 
 @given(st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_whoever_comes_back_moves_the_mean_by_a_bounded_step(data: st.DataObject) -> None:
     rows = honest(20, d=40)
     rows[:4] = placements(data.draw, rows[4:], 4)
@@ -144,6 +144,7 @@ def near(target: FloatArray, share: float) -> Loss:
     return loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("api", BOTH_APIS)
 def test_strategies_serve_a_minority_whose_kind_the_server_has(api: Any, log: list[str]) -> None:
     wanted = optima(MINORITY, ATTACKERS)

@@ -95,9 +95,10 @@ def test_one_vouched_client_speaks_for_its_group_but_not_for_any_number() -> Non
     assert alone.sum() <= min(REPRESENTED, F) / 20 + 1e-12
 
 
+@pytest.mark.mostly_slow(4)
 @pytest.mark.parametrize("weighting", WEIGHTINGS[:4], ids=str)
 @given(st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_what_vouched_clients_who_are_left_out_move_is_bounded(
     weighting: Weighting, data: st.DataObject
 ) -> None:
@@ -114,7 +115,7 @@ def test_what_vouched_clients_who_are_left_out_move_is_bounded(
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_who_stands_near_a_vouched_client_gets_no_weight(data: st.DataObject) -> None:
     rows = with_minority()
     backdoor = np.zeros(400)

@@ -9,7 +9,7 @@ import pytest
 
 from strategies.vouching import Vouching
 
-from .one_round import BOTH_APIS, Reply
+from .one_round import BOTH_APIS, EACH_API, Reply
 from .quadratic_clients import ATTACKERS, MINORITY, Federation, flat, nothing, optima
 from .test_branches_in_strategies import hostile
 from .test_pawbrofl_strategy import assert_same_bits, log
@@ -20,7 +20,7 @@ NODES = [100, 101]
 """The node ids of the minority's first two clients."""
 
 
-@pytest.fixture(params=BOTH_APIS)
+@pytest.fixture(params=EACH_API)
 def api(request: pytest.FixtureRequest) -> Any:
     return request.param
 
@@ -51,7 +51,7 @@ def test_a_minority_with_vouched_clients_is_served_by_the_one_model(api: Any, lo
 
 def test_both_apis_give_the_same_bits() -> None:
     first, second = (
-        Federation(each(vouched=NODES, branches=1), optima(MINORITY, ATTACKERS)).run(*range(1, 8))
+        Federation(each(vouched=NODES, branches=1), optima(MINORITY, ATTACKERS)).run(*range(1, 6))
         for each in BOTH_APIS
     )
     assert_same_bits(first.model, second.model)
@@ -64,6 +64,7 @@ def test_vouching_for_who_counts_anyway_changes_no_bit(api: Any) -> None:
     assert_same_bits(plain.model, vouched.model)
 
 
+@pytest.mark.slow
 def test_in_a_simulation_partition_ids_may_be_vouched_for(api: Any) -> None:
     wanted = optima(MINORITY)
     by_node = Federation(api(vouched=NODES), wanted).run(1, 2, 3)
@@ -100,6 +101,7 @@ def test_names_that_nobody_or_several_have_are_warned_of(api: Any, log: list[str
     assert any("vouched for without effect: 0, 30" in line for line in log)
 
 
+@pytest.mark.slow
 def test_attackers_who_imitate_a_minority_do_not_take_over_its_branch(api: Any) -> None:
     honest, attackers = MINORITY[:1], MINORITY[1:]
     wanted = optima(honest + attackers)
@@ -119,8 +121,9 @@ def test_attackers_who_imitate_a_minority_do_not_take_over_its_branch(api: Any) 
     assert distance_in_branch([100]) < 1.5
 
 
+@pytest.mark.slow
 def test_hostile_replies_end_with_finite_models(api: Any) -> None:
     played = Federation(api(vouched=NODES, branches=2), optima(MINORITY, ATTACKERS))
-    played.run(*range(1, 15), tamper=hostile)
+    played.run(*range(1, 8), tamper=hostile)
     for model in (played.model, *played.way.branch_models().values()):
         assert all(np.isfinite(array).all() for array in model)

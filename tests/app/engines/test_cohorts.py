@@ -90,6 +90,7 @@ def run(settings: dict[str, Any], folder: Path, **others: Any) -> tuple[pd.DataF
     return run.clients, torch.load(run.model_path, weights_only=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ["dba", "alie+inflated-report"], ids=["batches", "update and report"])
 def test_a_run_in_cohorts_is_the_run_without_but_for_rounding(
     attack: str, small: dict[str, Any], tmp_path: Path
@@ -105,6 +106,7 @@ def test_a_run_in_cohorts_is_the_run_without_but_for_rounding(
         np.testing.assert_allclose(first_model[name], value, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_cohort_that_fails_trains_one_by_one(
     small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

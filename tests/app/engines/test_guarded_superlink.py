@@ -50,6 +50,7 @@ def answers(
     return asyncio.run(ask())
 
 
+@pytest.mark.mostly_slow(5)
 @pytest.mark.parametrize(
     "given", ["", "Bearer", "Bearer " + "0" * 64, f"Basic {SECRET}", f"Bearer {SECRET}0"]
 )

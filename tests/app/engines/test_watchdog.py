@@ -64,12 +64,8 @@ def check_nothing_is_left(home: Path) -> None:
     assert processes_of(home) == []
 
 
-OTHERS = [
-    pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-]
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, *OTHERS])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_whatever_ends_the_command_ends_what_it_started(
     command: tuple[subprocess.Popen[str], Path], number: signal.Signals
 ) -> None:

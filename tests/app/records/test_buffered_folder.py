@@ -158,6 +158,7 @@ def test_a_checkpoint_does_not_fit_shorter_files(tmp_path: Path) -> None:
         BufferedFolder(tmp_path).cut_back(("rows.csv",), {"rows.csv": 5})
 
 
+@pytest.mark.slow
 def test_a_run_on_a_full_disk_ends_with_its_model_elsewhere(
     small_disk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 from matplotlib.image import imread
 
 from pawbrofl_app.in_process_run import run_in_this_process
+from pawbrofl_app.records import run_figures
 from pawbrofl_app.records.groups import GroupMeasures
 from pawbrofl_app.records.layout import ClientEvaluation
 from pawbrofl_app.records.opening import open_records
@@ -133,7 +134,9 @@ def test_who_is_left_out_again_and_again_is_in_summary_and_lines(
     assert "1 since round 1; median gap 2.0000, of the others 0.1000; either an attack or an" in line
 
 
-def test_the_groups_are_drawn(records: RunWriter) -> None:
+@pytest.mark.slow
+def test_the_groups_are_drawn(records: RunWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_figures, "DPI", 50)
     paths = draw_figures(records.rounds, records.clients, records.groups, records.run.figures_path, "")
     assert paths[-1].name == "groups.png"
     assert imread(paths[-1]).std() > 0.01
@@ -153,6 +156,7 @@ QUICK = {
     "num-clients": 10,
     "num-rounds": 3,
     "local-epochs": 1,
+    "training-samples": 700,
     "figures": False,
     "fraction-evaluate": 1.0,
 }
@@ -163,6 +167,7 @@ def run(settings: dict[str, Any], folder: Path) -> RunFolder:
     return RunFolder(folder)
 
 
+@pytest.mark.mostly_slow(2)
 @pytest.mark.parametrize("minority", ["rotated", "classes"])
 def test_a_run_with_a_minority_records_its_groups(
     defaults: dict[str, Any], tmp_path: Path, minority: str
@@ -180,6 +185,7 @@ def test_a_run_with_a_minority_records_its_groups(
         assert summary.groups.majority_accuracy == summary.test_accuracy
 
 
+@pytest.mark.slow
 def test_a_run_without_a_minority_says_nothing_of_groups_and_names_its_attackers(
     defaults: dict[str, Any], tmp_path: Path
 ) -> None:

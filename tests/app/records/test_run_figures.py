@@ -10,8 +10,9 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from pawbrofl_app.records import run_figures
 from pawbrofl_app.records.layout import ClientEvaluation
-from pawbrofl_app.records.run_figures import draw_figures
+from pawbrofl_app.records.run_figures import DPI, draw_figures
 from pawbrofl_app.records.writer import RunWriter
 from pawbrofl_app.tasks.evaluation import Evaluation
 from strategies.diagnostics import ClientDiagnostics, RoundDiagnostics
@@ -26,8 +27,9 @@ def drawn_of(records: RunWriter) -> list[Path]:
 
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Figure]]:
-    """The figures that are drawn, which otherwise are closed once they are saved."""
+    """The figures that are drawn, which otherwise are saved and closed."""
     drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda *_, **__: None)
     monkeypatch.setattr(plt, "close", drawn.append)
     yield drawn
     monkeypatch.undo()
@@ -63,24 +65,24 @@ def test_a_picture_of_a_hundred_clients_fits_a_screen_and_names_the_malicious_on
 ) -> None:
     clients = tuple(ClientDiagnostics(str(n), 0.01, 0.01, 0.2, n == 2, 70) for n in range(100))
     records.add_clients(RoundDiagnostics(3, clients, 1.5, 0.25))
-    paths = drawn_of(records)
-    assert imread(paths[3]).shape[0] <= 1080
+    drawn_of(records)
+    assert figures[3].get_figheight() * DPI <= 1080
     names = [label.get_text() for label in figures[3].axes[0].get_yticklabels()]
     assert "2" in names
     assert len(names) <= 40
 
 
-def test_figures_are_drawn(records: RunWriter) -> None:
-    paths = drawn_of(records)
-    names = [path.name for path in paths]
-    assert names == ["accuracy.png", "attack_success_rate.png", "largest_gap.png", "weights.png"]
-    for path in paths:
-        assert imread(path).std() > 0.01, f"{path.name} is empty"
-
-
-def test_fairness_is_drawn_where_clients_evaluated(records: RunWriter) -> None:
+def test_figures_are_drawn_and_fairness_where_clients_evaluated(
+    records: RunWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_figures, "DPI", 50)
+    names = ["accuracy.png", "attack_success_rate.png", "largest_gap.png", "weights.png"]
+    with monkeypatch.context() as unsaved:
+        unsaved.setattr(Figure, "savefig", lambda *_, **__: None)
+        assert [path.name for path in drawn_of(records)] == names
     records.add_evaluations(3, [ClientEvaluation("0", 0.5, 0.9, 70)], 0.0)
     records.add_round(3, Evaluation(0.8, 1.0, 0.0), 0.5)
     paths = drawn_of(records)
-    assert paths[-1].name == "fairness.png"
-    assert imread(paths[-1]).std() > 0.01
+    assert [path.name for path in paths] == [*names, "fairness.png"]
+    for path in paths:
+        assert imread(path).std() > 0.01, f"{path.name} is empty"

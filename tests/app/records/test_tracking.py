@@ -22,7 +22,7 @@ from pawbrofl_app.trackers import NO_TRACKER, TRACKERS, Tracker, tracker_named
 Points = dict[str, list[tuple[int, float]]]
 SHORT = (
     "network='perceptron' num-rounds=2 num-clients=4 local-epochs=1 malicious-fraction=0.25 epsilon=0.25"
-    " fraction-evaluate=1.0 figures=false"
+    " fraction-evaluate=1.0 figures=false training-samples=300"
 )
 
 
@@ -139,6 +139,7 @@ def test_a_resumed_run_is_one_run_of_the_store_where_rounds_stand_once(tmp_path:
     }, "a round that is done again has the numbers that it had"
 
 
+@pytest.mark.slow
 def test_without_the_setting_there_are_none(tmp_path: Path) -> None:
     record = run(tmp_path / "run", "")
     assert not (record.path / "tensorboard").exists()

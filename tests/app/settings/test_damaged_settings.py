@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pawbrofl_app.command import main
+from pawbrofl_app.settings.command_line import read_settings
 from pawbrofl_app.settings.run_config import InvalidSetting, RunConfig
 
 SMALL = settings(
@@ -30,14 +31,19 @@ VALUES = st.one_of(
 
 @given(content=st.one_of(st.binary(max_size=100), st.text(max_size=60).map(str.encode)))
 @SMALL
-def test_random_bytes_are_no_settings(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
-) -> None:
+def test_random_bytes_are_no_settings(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "fuzz.toml").write_bytes(content + b"\n[[broken")
+    with pytest.raises(InvalidSetting, match=r"fuzz\.toml"):
+        read_settings(["fuzz.toml"], tmp_path)
+
+
+def test_a_damaged_file_is_one_line_of_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "fuzz.toml").write_bytes(b"\xff\x00\n[[broken")
     assert main(["run", "--run-config", str(tmp_path / "fuzz.toml")]) == 2
     errors = capsys.readouterr().err
     assert errors.startswith("error: ")
     assert "fuzz.toml" in errors
+    assert errors.count("\n") == 1
 
 
 @given(data=st.data())

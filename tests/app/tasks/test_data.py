@@ -82,6 +82,7 @@ def test_every_sample_belongs_to_exactly_one_client(defaults: dict[str, Any], pa
     np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(1437))
 
 
+@pytest.mark.mostly_slow(7)
 @pytest.mark.parametrize("partition", [*SHARING_ALL, "shards"])
 def test_the_seed_alone_decides_the_partition(defaults: dict[str, Any], partition: str) -> None:
     def parts(seed: int) -> list[list[int]]:
@@ -114,6 +115,7 @@ def test_dirichlet_skews_the_labels(defaults: dict[str, Any]) -> None:
     assert largest_share(0.1) > largest_share(100.0) + 0.2
 
 
+@pytest.mark.mostly_slow(3)
 @pytest.mark.parametrize("classes", [1, 2, 5])
 def test_pathological_clients_have_so_many_classes_and_no_class_is_left_over(
     defaults: dict[str, Any], classes: int

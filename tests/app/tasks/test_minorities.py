@@ -41,6 +41,7 @@ def test_malicious_clients_are_those_of_the_run_without_a_minority(defaults: dic
     assert plain.minority_clients == ()
 
 
+@pytest.mark.mostly_slow(7)
 @pytest.mark.parametrize("partition", ["iid", "variable", "dirichlet", "pathological", "linear"])
 @pytest.mark.parametrize("minority", MINORITIES)
 def test_every_sample_belongs_to_exactly_one_client(

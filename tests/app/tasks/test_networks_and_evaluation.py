@@ -33,6 +33,7 @@ def test_the_network_has_319520_parameters() -> None:
     assert ConvolutionalNetwork()(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
 
 
+@pytest.mark.mostly_slow(3)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_network_scores_ten_classes_and_can_be_trained(network: str) -> None:
     scores = initial_model(1, network)(torch.rand(2, 1, 28, 28))
@@ -53,6 +54,7 @@ def test_resnet_18_has_its_usual_size_and_batch_normalisation_is_no_part_of_the_
     assert len(statistics_in(batched)) == 2 * 20
 
 
+@pytest.mark.slow
 def test_the_apps_strategy_leaves_statistics_out_of_the_gramian(
     defaults: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -226,7 +226,7 @@ def test_a_function_of_the_sites_own_may_read_its_folder(
     sys.modules.pop("site_reader")
 
 
-@pytest.mark.parametrize("name", ["digits", "adult", "synthetic"])
+@pytest.mark.parametrize("name", ["digits", "synthetic", pytest.param("adult", marks=pytest.mark.slow)])
 def test_the_form_says_the_same_after_its_way_as_json(name: str, data_dir: str) -> None:
     form = TaskForm.of(load_task(name, data_dir))
     assert TaskForm.parse(form.as_json()) == form

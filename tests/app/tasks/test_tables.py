@@ -150,6 +150,7 @@ def test_several_files_need_a_name(tmp_path: Path) -> None:
         load_task("csv", str(tmp_path))
 
 
+@pytest.mark.slow
 def test_adult_and_credit_default_are_tables(data_dir: str) -> None:
     adult = load_task("adult", data_dir)
     assert len(adult.train) + len(adult.test) == 45_222

@@ -75,6 +75,7 @@ def test_a_new_task_is_one_line_and_clients_train_and_attack_on_it(
     assert 0 <= result.attack_success_rate <= 1
 
 
+@pytest.mark.mostly_slow(4)
 @pytest.mark.parametrize("attack", ATTACKS)
 @pytest.mark.parametrize("dataset", ["pictures", "rows"])
 def test_every_attack_fits_a_task_or_is_refused_before_the_run(
@@ -119,6 +120,7 @@ def test_what_does_not_fit_the_task_is_named_before_the_run(
     assert message in str(error.value)
 
 
+@pytest.mark.mostly_slow(3)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_network_scores_the_classes_of_any_image(network: str) -> None:
     for shape, classes in (((1, 28, 28), 10), ((3, 32, 32), 100), ((2, 9, 30), 2)):

@@ -47,6 +47,7 @@ def test_every_name_makes_one_with_its_defaults() -> None:
         assert (weights_of(kind()) >= 0).all()
 
 
+@pytest.mark.mostly_slow(4)
 @pytest.mark.parametrize("rule", OF_EVERY_KIND, ids=str)
 @settings(max_examples=25)
 @given(order=st.permutations(range(6)))
@@ -55,6 +56,7 @@ def test_permuting_the_clients_permutes_the_weights(rule: FairWeighting, order: 
     np.testing.assert_allclose(permuted, weights_of(rule)[order], atol=1e-6)
 
 
+@pytest.mark.mostly_slow(4)
 @pytest.mark.parametrize("rule", OF_EVERY_KIND, ids=str)
 @settings(max_examples=50)
 @given(losses=arrays(np.float64, 6, elements=st.floats(allow_nan=True, allow_infinity=True)))

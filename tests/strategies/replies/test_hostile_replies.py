@@ -74,6 +74,7 @@ HOSTILE: dict[str, Any] = {
 }
 
 
+@pytest.mark.mostly_slow(3)
 @pytest.mark.parametrize("api", BOTH_APIS)
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_model_is_left_out_with_its_reason(api: Any, kind: str) -> None:
@@ -103,6 +104,7 @@ def test_the_log_names_arrays_as_the_model_does(caplog: pytest.LogCaptureFixture
         assert f"left out client 3: array {name} has shape (5, 4) instead of (4, 5)" in caplog.text
 
 
+@pytest.mark.mostly_slow(5)
 @pytest.mark.parametrize("api", BOTH_APIS)
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_the_model_is_kept_where_no_reply_can_be_used(api: Any, kind: str) -> None:
@@ -296,6 +298,7 @@ def test_a_hostile_evaluation_does_not_end_an_aggregate_fit_run_either() -> None
         assert strategy.aggregate_evaluate(1, [each], []) == (None, {})
 
 
+@pytest.mark.mostly_slow(7)
 @pytest.mark.parametrize("method", WEIGHTINGS)
 @pytest.mark.parametrize("api", BOTH_APIS)
 def test_updates_at_right_angles_end_no_run(api: Any, method: str) -> None:
@@ -329,6 +332,7 @@ NO_WEIGHTS: list[Any] = [
 ]
 
 
+@pytest.mark.mostly_slow(3)
 @pytest.mark.parametrize("branches", [0, 2])
 @pytest.mark.parametrize("api", BOTH_APIS)
 @pytest.mark.parametrize("weights", NO_WEIGHTS, ids=repr)

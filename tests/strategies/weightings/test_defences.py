@@ -77,6 +77,7 @@ def test_scaled_updates_have_a_scaled_mean(defence: Defence) -> None:
         np.testing.assert_allclose(aggregate(8 * ROWS, defence).mean, 8 * aggregate(ROWS, defence).mean)
 
 
+@pytest.mark.mostly_slow(4)
 @defences
 @pytest.mark.parametrize("value", [0.0, 1e-30, 1e30])
 def test_whatever_is_sent_there_are_weights(defence: Defence, value: float) -> None:
@@ -236,6 +237,7 @@ def test_bulyan_selects_by_krum_again_and_again(seed: int) -> None:
     assert len(set(selected) - set(np.flatnonzero(weights))) <= 1
 
 
+@pytest.mark.mostly_slow(6)
 @pytest.mark.parametrize("seed", range(30))
 def test_mean_shift_finds_the_same_largest_cluster_as_scikit_learns(seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -249,6 +251,7 @@ def test_mean_shift_finds_the_same_largest_cluster_as_scikit_learns(seed: int) -
     np.testing.assert_array_equal(*largest)
 
 
+@pytest.mark.mostly_slow(4)
 @seeds
 def test_signguard_averages_who_has_usual_lengths_and_signs(seed: int) -> None:
     rows = some_updates(seed)

@@ -52,6 +52,7 @@ def test_two_clusters_are_told_apart_as_k_means_does(seed: int) -> None:
     np.testing.assert_array_equal(suspicious(7 * scores[order]), found[order])
 
 
+@pytest.mark.slow
 def test_one_cluster_has_hardly_ever_anybody_suspicious() -> None:
     draws = [np.random.default_rng(seed).normal(5, 1, size=30) for seed in range(100)]
     assert sum(suspicious(scores).any() for scores in draws) <= 10

@@ -45,6 +45,7 @@ def test_members_of_a_group_get_no_weight_and_the_others_even_weights() -> None:
     np.testing.assert_allclose(q, np.repeat([0, 1 / 13], [7, 13]), atol=1e-12)
 
 
+@pytest.mark.mostly_slow(6)
 @pytest.mark.parametrize("seed", range(30))
 def test_even_honest_updates_are_left_to_the_weighting(seed: int) -> None:
     rows = gramian(honest(20, seed=seed))

@@ -10,6 +10,7 @@ from strategies import robust_mean
 MOST_WEIGHT = {"coalition-filtering": 0.01, "filtering": 0.01, "no-regret": 0.25}
 
 
+@pytest.mark.mostly_slow(5)
 @pytest.mark.parametrize("method", MOST_WEIGHT)
 @pytest.mark.parametrize("malicious", [1, 2, 3, 4])
 @pytest.mark.parametrize("seed", range(5))

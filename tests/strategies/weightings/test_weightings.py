@@ -72,6 +72,7 @@ def assert_weights(q: FloatArray, m: int) -> None:
     assert q.sum() == pytest.approx(1, abs=1e-9)
 
 
+@pytest.mark.mostly_slow(4)
 @weightings
 @settings(max_examples=25, deadline=None)
 @given(
@@ -85,6 +86,7 @@ def test_whatever_is_sent_there_are_weights(weighting: Weighting, rows: FloatArr
     assert_weights(aggregate(rows, weighting).robust_weights, len(rows))
 
 
+@pytest.mark.mostly_slow(5)
 @weightings
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("m", [1, 2, 3, 12])
@@ -97,6 +99,7 @@ def test_identical_updates_are_their_own_mean(
     np.testing.assert_allclose(result.mean, value, rtol=1e-3)
 
 
+@pytest.mark.mostly_slow(3)
 @pytest.mark.parametrize("weighting", WITHSTANDING, ids=repr)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("length", [1e3, 1e30])
@@ -109,6 +112,7 @@ def test_outliers_count_next_to_nothing(weighting: Weighting, length: float, dty
     assert np.linalg.norm(result.mean.astype(np.float64) - centre) < 1.2 * reach
 
 
+@pytest.mark.mostly_slow(4)
 @weightings
 def test_scale_and_common_shift_do_not_matter(weighting: Weighting) -> None:
     rows = attacked()
@@ -118,6 +122,7 @@ def test_scale_and_common_shift_do_not_matter(weighting: Weighting) -> None:
         np.testing.assert_allclose(aggregate(rows + 1.5, weighting).robust_weights, q, atol=1e-8)
 
 
+@pytest.mark.mostly_slow(4)
 @weightings
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_order_of_clients_changes_no_digit(weighting: Weighting, dtype: Any) -> None:
@@ -128,6 +133,7 @@ def test_order_of_clients_changes_no_digit(weighting: Weighting, dtype: Any) -> 
     np.testing.assert_array_equal(shuffled.mean, straight.mean)
 
 
+@pytest.mark.mostly_slow(4)
 @weightings
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_cut_into_arrays_does_not_matter(weighting: Weighting, dtype: Any) -> None:
@@ -200,6 +206,7 @@ def test_bucketing_averages_whole_buckets() -> None:
     np.testing.assert_array_equal(np.sort(q)[:-3], 0)
 
 
+@pytest.mark.mostly_slow(4)
 @pytest.mark.parametrize("method", sorted(WEIGHTINGS))
 def test_every_method_takes_auto(method: str) -> None:
     assert_weights(robust_mean(attacked(), method=method, epsilon="auto").robust_weights, 30)

@@ -18,6 +18,7 @@ def found(rows: FloatArray, max_members: int) -> Coalition:
     return most_harmful_coalition(gramian, max_members, robust)
 
 
+@pytest.mark.mostly_slow(4)
 @pytest.mark.parametrize("power", [0.0, 0.75])
 @pytest.mark.parametrize("m", [30, 60])
 def test_honest_clients_are_hardly_ever_taken_for_one(m: int, power: float) -> None:

@@ -28,6 +28,7 @@ def test_iterative_eigenpair_is_lapacks(warm: bool, monkeypatch: pytest.MonkeyPa
     assert abs(vector @ direction) == pytest.approx(1, abs=1e-9)
 
 
+@pytest.mark.mostly_slow(2)
 @pytest.mark.parametrize("weighting", [Filtering(0.2), NoRegret(0.2)], ids=repr)
 def test_many_clients_are_weighed_alike_by_either_solver(
     weighting: Weighting, monkeypatch: pytest.MonkeyPatch
@@ -58,6 +59,7 @@ def degenerate(rows: int) -> dict[str, FloatArray]:
     }
 
 
+@pytest.mark.mostly_slow(5)
 @pytest.mark.parametrize("kind", degenerate(5))
 @pytest.mark.parametrize("rows", [3, 8, 33, 64, 100, 128, 320])
 def test_coinciding_eigenvalues_are_all_found(rows: int, kind: str) -> None:
@@ -71,6 +73,7 @@ def test_coinciding_eigenvalues_are_all_found(rows: int, kind: str) -> None:
     assert top_eigenpair(matrix)[0] == pytest.approx(values[-1], abs=1e-12 * scale)
 
 
+@pytest.mark.mostly_slow(13)
 @pytest.mark.parametrize("method", WEIGHTINGS)
 @pytest.mark.parametrize("rows", [8, 64, 128, 320])
 def test_updates_at_right_angles_are_weighed(method: str, rows: int) -> None:

@@ -15,7 +15,7 @@ from strategies.weightings.parts.threshold import SLACK, stopping_threshold
 from ...made_up_updates import attacked, honest, placements
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data(), power=st.sampled_from([0.0, 0.75]), number=st.integers(1, 8))
 def test_malicious_clients_cannot_raise_the_threshold(data: Any, power: float, number: int) -> None:
     rows = honest(20, 60, power=power)
