@@ -66,6 +66,7 @@ def test_the_page_runs_as_it_stands(folder: Path) -> None:
     check_it_ran(folder)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_actors_of_a_simulation_find_the_module_too(folder: Path) -> None:
     arguments = command_of_the_page()
@@ -79,6 +80,7 @@ FEDERATION = "num-supernodes=10 client-resources-num-cpus=1 init-args-num-cpus=2
 APP = ("strategies", "attacks", "report", "clients", "deployment", "pawbrofl_app", "experiments")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_flower_s_own_command_finds_the_module_in_the_app_s_folder(folder: Path) -> None:
     app = folder / "app"

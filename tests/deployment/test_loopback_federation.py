@@ -107,6 +107,7 @@ def restart(federation: LoopbackFederation, name: str, told: str) -> None:
     pytest.fail(f"{name} does not come back:\n{program.log.read_text()}")
 
 
+@pytest.mark.long
 def test_an_unknown_key_is_refused(federation: LoopbackFederation) -> None:
     make_supernode_key(federation.folder, "stranger")
     stranger = federation.start_supernode("stranger", "partition-id=0 num-partitions=4")
@@ -114,6 +115,7 @@ def test_an_unknown_key_is_refused(federation: LoopbackFederation) -> None:
     assert "stranger" not in federation.flwr("supernode", "list", "--format", "json").stdout
 
 
+@pytest.mark.long
 def test_a_run_survives_a_killed_supernode(federation: LoopbackFederation, config: RunConfig) -> None:
     (malicious,) = malicious_clients(config)
     killed = next(client for client in range(4) if client != malicious)

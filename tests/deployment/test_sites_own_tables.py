@@ -34,6 +34,7 @@ def people(size: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame({"height": height, "weight": weight, "ward": ward, "ill": ill})
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_sites_train_on_tables_of_their_own_and_what_one_lacks_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

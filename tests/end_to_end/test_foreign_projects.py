@@ -61,6 +61,7 @@ def test_two_lines_of_the_server_are_changed(project: str) -> None:
     assert server.read_text().count("# changed") == 2
 
 
+@pytest.mark.long
 def test_a_scikit_learn_project_with_aggregate_fit(library: Path, tmp_path: Path) -> None:
     log, records = run("quickstart_fit", library, tmp_path)
     assert log.count("aggregate_fit: aggregated 5 updates") == 3, log
@@ -73,6 +74,7 @@ def test_a_scikit_learn_project_with_aggregate_fit(library: Path, tmp_path: Path
     assert records.rounds[3]["clients_accuracy"] > 0.5
 
 
+@pytest.mark.long
 def test_a_pytorch_project_with_the_message_api(library: Path, tmp_path: Path) -> None:
     log, records = run("quickstart_message", library, tmp_path)
     assert log.count("aggregate_train: aggregated 5 updates") == 3, log

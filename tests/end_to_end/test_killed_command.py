@@ -65,6 +65,7 @@ def check_nothing_is_left_after(home: Path, seconds: float) -> None:
     assert not home.exists()
 
 
+@pytest.mark.long
 def test_all_that_a_killed_command_started_ends_within_ten_seconds(
     running: tuple[subprocess.Popen[str], Path],
 ) -> None:
@@ -73,6 +74,7 @@ def test_all_that_a_killed_command_started_ends_within_ten_seconds(
     check_nothing_is_left_after(home, 10)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_with_its_exit_status_and_nothing_is_left(
     running: tuple[subprocess.Popen[str], Path], number: signal.Signals, status: int
@@ -85,6 +87,7 @@ def test_a_signal_ends_it_with_its_exit_status_and_nothing_is_left(
     check_nothing_is_left_after(home, 10)
 
 
+@pytest.mark.long
 def test_without_its_superlink_a_run_ends(running: tuple[subprocess.Popen[str], Path]) -> None:
     started, home = running
     for superlink in named(home, "guarded_superlink"):
@@ -104,6 +107,7 @@ print(ray.get(ray.remote(lambda: "executed").options(num_cpus=0).remote()))
 """
 
 
+@pytest.mark.long
 def test_neither_ray_nor_the_superlink_obeys_who_has_no_token_of_the_run(
     running: tuple[subprocess.Popen[str], Path],
 ) -> None:

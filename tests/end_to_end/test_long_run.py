@@ -49,6 +49,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
+@pytest.mark.long
 def test_memory_stays_flat_and_nothing_is_left_open(
     tiny: list[int], defaults: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -22,6 +22,7 @@ TOLERANCES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_run_ends_as_the_readme_shows(tmp_path: Path) -> None:
     assert SHOWN is not None

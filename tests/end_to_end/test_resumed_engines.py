@@ -46,6 +46,7 @@ def killed_after(server_round: int, folder: Path) -> None:
     assert not RunFolder(folder).is_finished
 
 
+@pytest.mark.long
 def test_branches_and_personal_models_resume_under_ray(tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert main(["run", "--engine", "in-process", "--run-config", f"{GIVEN} results-dir='{whole}'"]) == 0

@@ -61,6 +61,7 @@ def check_same(folder: Path, other: Path) -> None:
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
 
 
+@pytest.mark.long
 def test_a_run_leaves_all_its_records(first_run: tuple[Path, str]) -> None:
     folder, _ = first_run
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
@@ -83,6 +84,7 @@ def test_a_run_leaves_all_its_records(first_run: tuple[Path, str]) -> None:
     model.load_state_dict(torch.load(RunFolder(folder).model_path, weights_only=True))
 
 
+@pytest.mark.long
 def test_the_log_says_how_many_actors_there_were(first_run: tuple[Path, str]) -> None:
     _, log = first_run
     actors = ClientResources.on(Machine.this(), 8, "auto").num_actors
@@ -90,6 +92,7 @@ def test_the_log_says_how_many_actors_there_were(first_run: tuple[Path, str]) ->
     assert re.search(rf"^{actors} actors, of at most [1-9]\d* MB of memory each$", log, re.MULTILINE)
 
 
+@pytest.mark.long
 def test_the_log_names_the_folder_and_the_outcome(first_run: tuple[Path, str]) -> None:
     folder, log = first_run
     summary = RunFolder(folder).summary
@@ -99,6 +102,7 @@ def test_the_log_names_the_folder_and_the_outcome(first_run: tuple[Path, str]) -
     assert "judged malicious" in log
 
 
+@pytest.mark.long
 def test_two_nodes_of_a_ray_cluster_give_the_same_records(
     first_run: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +116,7 @@ def test_two_nodes_of_a_ray_cluster_give_the_same_records(
     check_same(first_run[0], tmp_path / "cluster")
 
 
+@pytest.mark.long
 def test_the_in_process_engine_gives_the_same_records(
     first_run: tuple[Path, str], tmp_path: Path
 ) -> None:

@@ -50,6 +50,7 @@ def command(study_file: Path, *options: str) -> list[str]:
     ]
 
 
+@pytest.mark.long
 def test_a_killed_study_goes_on_and_runs_no_cell_twice(
     study_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,6 +116,7 @@ def try_once(folder: CellFolder) -> None:
     process.join()
 
 
+@pytest.mark.long
 def test_what_a_failed_try_or_another_run_left_is_begun_afresh(tmp_path: Path, study_file: Path) -> None:
     folder = folders_of(Study.load(str(study_file)), tmp_path)[0]
     config = folder.cell.config.replace(results_dir=str(folder.path.resolve()), num_rounds=1)

@@ -32,7 +32,11 @@ def test_they_are_kept_without_output_and_begin_with_who_they_are_for(notebook: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "notebook",
+    [pytest.param(NOTEBOOKS[0], marks=pytest.mark.long), *NOTEBOOKS[1:]],
+    ids=lambda path: path.stem,
+)
 def test_they_run(notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     paths = [str(PROJECT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
