@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from ..grid.markdown import markdown_table
+from .leaderboard import CSV as REFEREE
 from .page import Page
 from .robust_and_fair import CSV
 from .robust_and_fair_aims import METHOD, SETTING
@@ -43,6 +45,24 @@ def table(recorded: Path) -> str:
     return markdown_table(rows, digits=2)
 
 
+def searched(recorded: Path) -> str:
+    """Return what attackers who know the default take from it, and from No-Regret, as a list's item."""
+    verdicts = pd.read_csv(recorded / REFEREE)
+    verdicts["fraction"] = verdicts["case"].str.split("/").str[-1].astype(float)
+    digits = verdicts[verdicts["case"].str.startswith("digits")]
+    lost = digits.groupby(["defence", "fraction"])["error"].mean().round(1)
+    price = digits.groupby("defence")["unattacked"].mean().round(2)
+    default, other = "coalition-filtering", "no-regret"
+    told = (
+        f"- **Attackers who know the weighting** and search for its weak spot: a fifth of malicious "
+        f"clients moves the default by {lost[default, 0.2]} of the sampling noise, two fifths by "
+        f"{lost[default, 0.4]}. `NoRegret` loses {lost[other, 0.2]} and {lost[other, 0.4]} to them, and "
+        f"{price[other]} where nobody attacks (the default {price[default]}): "
+        f"[the referee](docs/referee.md)."
+    )
+    return textwrap.fill(told, 138, subsequent_indent="  ")
+
+
 def draw(recorded: Path) -> Figure:
     """Return the means as bars, one group a method."""
     means = shown(recorded)
@@ -62,6 +82,6 @@ def draw(recorded: Path) -> Figure:
 
 PAGE = Page(
     "../README.md",
-    lambda recorded: {"front door": table(recorded)},
+    lambda recorded: {"front door": table(recorded), "searched": searched(recorded)},
     figures=lambda recorded: {"front_door.png": draw(recorded)},
 )
