@@ -124,7 +124,7 @@ class _Worker:
 
 def _work(connection: Connection, engine: Engine) -> None:
     """Run the cells that are named, until none is any more."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     while True:
         try:
             folder = connection.recv()
@@ -151,8 +151,12 @@ def _process_context() -> SpawnContext | ForkServerContext:
     return context
 
 
-def _end_with_parent() -> None:
-    """End this process when the study's is gone, so that no cell is run twice at the same time."""
+def end_with_parent() -> None:
+    """End this process once the one that started it is gone: nothing is done twice, or stays behind."""
+    threading.Thread(target=_wait_and_end, daemon=True).start()
+
+
+def _wait_and_end() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

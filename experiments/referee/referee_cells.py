@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from ..grid.runner import end_with_parent
 from .adaptive_search import error_of, fresh_draws, seconds_of, worst_attack
 from .honest_draws import Case
 from .judged_defences import defence_named
@@ -163,7 +164,7 @@ def judge_all(
         else:
             waiting.append(cell)
     started = time.monotonic()
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), end_with_parent) as pool:
         running = {pool.submit(judge, *cell): cell for cell in waiting[:jobs]}
         left = iter(waiting[jobs:])
         while running:

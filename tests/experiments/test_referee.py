@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import signal
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from experiments.__main__ import main
@@ -29,6 +32,7 @@ from experiments.referee.honest_draws import Case
 from experiments.referee.judged_defences import defence_named, judged_names
 from experiments.referee.minority_price import minority_error
 from experiments.referee.update_attack import UpdateAttack
+from tests.conftest import PROJECT
 
 CASE = Case.parse("even/10/0.2")
 FRESH = range(FIRST_FRESH, FIRST_FRESH + 3)
@@ -232,6 +236,21 @@ def test_verdicts_are_kept_and_an_attack_is_repeated(
     attack = shown[0].partition("0.2: ")[2].rpartition(" (")[0]
     assert main(["referee", "mean", "--case", "even/10/0.2", "--attack", attack]) == 0
     assert shown[0].split()[0] in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
+def test_a_search_that_is_killed_leaves_no_process(tmp_path: Path, by: signal.Signals) -> None:
+    search = ["referee", "mean", "multi-krum", "--case", "even/10/0.2", "--budget", "1000000"]
+    command = [sys.executable, "-m", "experiments", *search, "--jobs", "2", "--results", str(tmp_path)]
+    process = psutil.Popen(command, cwd=PROJECT)
+    while len(started := process.children(recursive=True)) < 3:  # two, and what tracks their resources
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(by)
+    process.wait(60)
+    gone, _ = psutil.wait_procs(started, timeout=60)
+    assert len(gone) == len(started)
 
 
 def test_an_unknown_attack_raises_by_itself() -> None:
