@@ -75,6 +75,7 @@ def check_as_alone(
 
 @given(st.lists(st.integers(1, 13), min_size=1, max_size=6), st.integers(1, 7), st.integers(1, 3))
 @settings(max_examples=10, deadline=None)
+@pytest.mark.slow
 def test_clients_of_any_sizes_end_as_alone(sizes: list[int], batch_size: int, epochs: int) -> None:
     training = LocalTraining(epochs, batch_size, learning_rate=0.1)
     inert = replace(training, momentum=0.9, weight_decay=0.1)

@@ -103,6 +103,7 @@ def test_without_branches_nothing_differs(api: Any) -> None:
     assert plain.way.strategy.state() == {}
 
 
+@pytest.mark.slow
 def test_both_apis_give_the_same_bits() -> None:
     first, second = (
         Federation(each(branches=2), optima(MINORITY, ATTACKERS)).run(*range(1, 7)) for each in BOTH_APIS
@@ -112,6 +113,7 @@ def test_both_apis_give_the_same_bits() -> None:
         assert_same_bits(model, second.way.branch_models()[number])
 
 
+@pytest.mark.slow
 def test_where_clients_are_alike_no_branch_opens() -> None:
     assert Federation(AggregateTrain(branches=2), optima()).run(*range(1, 9)).home() == {}
 

@@ -158,6 +158,7 @@ def test_strategies_serve_a_minority_whose_kind_the_server_has(api: Any, log: li
     assert any("left out by the weighting, but kept: 0 (root data)" in line for line in log)
 
 
+@pytest.mark.slow
 def test_both_apis_give_the_same_bits_and_hostile_replies_leave_finite_models() -> None:
     wanted = optima(MINORITY, ATTACKERS)
     first, second = (

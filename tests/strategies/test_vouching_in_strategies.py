@@ -49,6 +49,7 @@ def test_a_minority_with_vouched_clients_is_served_by_the_one_model(api: Any, lo
     assert any("left out by the weighting, but kept: 0 (vouching), 1 (vouching)" in line for line in log)
 
 
+@pytest.mark.slow
 def test_both_apis_give_the_same_bits() -> None:
     first, second = (
         Federation(each(vouched=NODES, branches=1), optima(MINORITY, ATTACKERS)).run(*range(1, 6))

@@ -28,6 +28,7 @@ def test_digits_are_1797_images_of_28_by_28() -> None:
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+@pytest.mark.slow
 def test_the_real_data_sets_are_read_without_download(name: str, data_dir: str) -> None:
     dataset = load_task(name, data_dir)
     assert dataset is load_task(name, data_dir), "read once"
