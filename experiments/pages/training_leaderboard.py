@@ -16,7 +16,7 @@ from .page import Page, StudyOptions
 CSV = "referee_training.csv"
 BUDGET, SEEDS = 10, 1
 """Of the recorded table: tries of each of the two searches, and how often they are made."""
-DEFENCES = ("coalition-filtering", "hedged-no-regret", "no-regret", "multi-krum")
+DEFENCES = ("coalition-filtering", "no-regret", "multi-krum")
 CASES = ("digits-iid/20/0.2", "digits-dirichlet/20/0.2", "adult-iid/20/0.2", "adult-dirichlet/20/0.2")
 
 
