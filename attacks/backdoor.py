@@ -37,11 +37,16 @@ class SplitTrigger(Trigger, Protocol):
         ...
 
 
+def whole_share(share: float, number: int) -> int:
+    """Return how many of a number a share of them is, in whole ones and at least one."""
+    return max(1, round(share * number))
+
+
 def poison_first(
     inputs: Tensor, labels: Tensor, share: float, stamp: Callable[[Tensor], Tensor], target: int
 ) -> tuple[Tensor, Tensor]:
     """Return copies of a batch whose first inputs are stamped and relabelled: a share, at least one."""
-    count = max(1, round(share * len(labels)))
+    count = whole_share(share, len(labels))
     poisoned, relabelled = inputs.clone(), labels.clone()
     poisoned[:count] = stamp(inputs[:count])
     relabelled[:count] = target

@@ -19,6 +19,7 @@ import numpy as np
 
 from .active_attack import active_attack
 from .attack import Attack
+from .backdoor import whole_share
 from .combined import CombinedAttack
 from .parsing import attack_of_client
 from .sample_form import SampleForm, is_pair
@@ -101,7 +102,7 @@ class _Poison:
     def chosen(self, num_samples: int) -> frozenset[int]:
         """Return the places of the samples to change, at least one."""
         random = np.random.default_rng([*self.words, self.number])
-        count = max(1, round(self.attack.poisoned_share * num_samples))
+        count = whole_share(self.attack.poisoned_share, num_samples)
         return frozenset(random.choice(num_samples, min(count, num_samples), replace=False).tolist())
 
 

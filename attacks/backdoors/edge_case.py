@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..attack import Attack
-from ..backdoor import Backdoor, poison_first
+from ..backdoor import Backdoor, poison_first, whole_share
 from ..limits import AT_LEAST_0, SHARE
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def tail(inputs: Tensor, share: float) -> Tensor:
     """
     rows = inputs.flatten(1).double()
     distances = (rows - rows.mean(dim=0)).square().sum(dim=1)
-    count = min(len(rows), max(1, round(share * len(rows))))
+    count = min(len(rows), whole_share(share, len(rows)))
     return distances.topk(count).indices.sort().values
 
 

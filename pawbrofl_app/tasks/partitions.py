@@ -74,7 +74,7 @@ def samples_beside(data: PartitionedData, clients: Collection[int]) -> Samples:
     train = load_task(data.dataset, data.data_dir).train
     labels = train.labels.numpy()
     free = np.ones(len(labels), bool)
-    free[_drawn(len(labels), data.training_samples or len(labels), data.seed)] = False
+    free[_used(labels, data)] = False
     for client in clients:
         free[client_indices(data)[client]] = True
     return train.select(np.flatnonzero(free))
@@ -93,13 +93,7 @@ def client_indices(data: PartitionedData) -> tuple[Indices, ...]:
     """
     task = load_task(data.dataset, data.data_dir)
     labels = task.train.labels.numpy()
-    num_samples = data.training_samples or len(labels)
-    if num_samples > len(labels):
-        raise ImpossiblePartition(
-            f"training-samples must be at most {len(labels)}, all that {data.dataset!r} has, "
-            f"got {num_samples}"
-        )
-    used = _drawn(len(labels), num_samples, data.seed)
+    used = _used(labels, data)
     if data.root_samples:
         used = np.setdiff1d(used, _root_indices(labels, used, data))
     return tuple(used[own] for own in _shares(labels[used], used, data, task))
@@ -118,7 +112,7 @@ def root_samples(data: PartitionedData) -> list[Samples]:
     """
     train = load_task(data.dataset, data.data_dir).train
     labels = train.labels.numpy()
-    used = _drawn(len(labels), data.training_samples or len(labels), data.seed)
+    used = _used(labels, data)
     root = np.random.default_rng([data.seed, data.root_samples]).permutation(
         _root_indices(labels, used, data)
     )
@@ -127,6 +121,17 @@ def root_samples(data: PartitionedData) -> list[Samples]:
     if of_minority:
         kinds.append((MINORITIES[data.minority], root[:of_minority]))
     return [kind.seen(train.select(own)) for kind, own in kinds]
+
+
+def _used(labels: Labels, data: PartitionedData) -> Indices:
+    """Return which of the training samples a run uses at all."""
+    num_samples = data.training_samples or len(labels)
+    if num_samples > len(labels):
+        raise ImpossiblePartition(
+            f"training-samples must be at most {len(labels)}, all that {data.dataset!r} has, "
+            f"got {num_samples}"
+        )
+    return _drawn(len(labels), num_samples, data.seed)
 
 
 def _root_indices(labels: Labels, used: Indices, data: PartitionedData) -> Indices:
