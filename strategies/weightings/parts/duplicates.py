@@ -66,6 +66,8 @@ def duplicate_groups(gramian: FloatArray, max_malicious: int) -> NDArray[np.intp
     edges = np.sort(linkage(condensed, "single")[:, 2])
     usual = edges[min(max_malicious, m - 2)]
     groups = fcluster(linkage(condensed, "complete"), DUPLICATE_DISTANCE * usual, "distance") - 1
+    if int(groups.max()) + 1 == m:
+        return alone
     far = far_apart(gramian, max_malicious)
     return _largest(groups.astype(np.intp), far, max_malicious - int(far.sum()))
 
