@@ -21,7 +21,7 @@ import pandas as pd
 
 from ..grid.markdown import markdown_table
 from .competitors import Estimator, others, ours
-from .scenarios import ATTACKS, NOISE, honest_updates
+from .scenarios import ATTACKS, NOISE, honest_updates, sampling_noise
 
 
 def errors_of(
@@ -42,7 +42,7 @@ def errors_of(
     if k:
         rows[:k] = ATTACKS[attack](honest, k, random)
     updates = rows[random.permutation(m)].astype(np.float32)
-    unit = float(np.sqrt(honest.var(axis=0).sum() / len(honest)))
+    unit = sampling_noise(honest)
     table = []
     for name, estimate in estimators.items():
         started = time.perf_counter()

@@ -20,7 +20,7 @@ from strategies.weightings import CoalitionFiltering, Filtering, Mean, NoRegret
 from strategies.weightings.weighting import Weighting
 
 from ..grid.markdown import markdown_table
-from .scenarios import ATTACKS, NOISE, honest_updates
+from .scenarios import ATTACKS, NOISE, honest_updates, sampling_noise
 
 FEDERATIONS = ((20, 4), (20, 8), (40, 8))
 """Clients, and attackers among them."""
@@ -61,10 +61,10 @@ def main() -> None:
     ):
         honest, updates = updates_of(m, f, noise, attack, same, trained, seed)
         mean = honest.mean(axis=0)
-        sampling_noise = float(np.sqrt(honest.var(axis=0).sum() / len(honest)))
+        unit = sampling_noise(honest)
         for name, weighting in weightings(f / m).items():
             error = float(np.linalg.norm(weighting(updates @ updates.T) @ updates - mean))
-            rows.append({"same": same, "weighting": name, "error": error / sampling_noise})
+            rows.append({"same": same, "weighting": name, "error": error / unit})
     errors = pd.DataFrame(rows).groupby(["weighting", "same"], sort=False)["error"]
     columns = {
         f"{title}, {same} the same": values[same]

@@ -24,7 +24,7 @@ from strategies import robust_mean
 from strategies.epsilon import Epsilon, max_malicious
 
 from ..grid.markdown import markdown_table
-from .scenarios import ATTACKS, NOISE, honest_updates
+from .scenarios import ATTACKS, NOISE, honest_updates, sampling_noise
 
 EPSILON = 0.2
 FEDERATIONS = ((10, 5), (20, 10), (50, 10), (100, 10), (100, 50), (10, 10), (20, 20), (100, 100))
@@ -58,7 +58,7 @@ def errors_of(
     if k:
         rows[:k] = ATTACKS[attack](honest, k, random)
     updates = rows[random.permutation(drawn)].astype(np.float32)
-    unit = float(np.sqrt(honest.var(axis=0).sum() / len(honest)))
+    unit = sampling_noise(honest)
     epsilons: dict[str, Epsilon] = {"epsilon": EPSILON, "auto": "auto"}
     epsilons |= {name: choose(num_clients, drawn) for name, choose in CHOICES.items()}
     case = {"federation": f"{drawn} of {num_clients}", "noise": noise, "attack": attack, "malicious": k}

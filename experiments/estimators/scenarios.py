@@ -27,6 +27,11 @@ def honest_updates(kind: str, m: int, d: int, random: np.random.Generator) -> Fl
     return rows
 
 
+def sampling_noise(honest: FloatArray) -> float:
+    """Return what the plain mean of these honest updates is expected to miss."""
+    return float(np.sqrt(honest.var(axis=0).sum() / len(honest)))
+
+
 def unit(vector: ArrayLike) -> FloatArray:
     """Return a vector scaled to length 1."""
     scaled: FloatArray = np.asarray(vector) / np.linalg.norm(vector)
